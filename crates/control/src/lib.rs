@@ -1,0 +1,1 @@
+//! HTTP, WebSocket JSON-RPC, WHEP, logins and TLS.

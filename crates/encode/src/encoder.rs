@@ -1,0 +1,168 @@
+//! The trait every encoder implements, its capabilities and its errors.
+
+use media::{AccessUnit, Bitrate, Codec, Frame, FrameIndex, FrameRate, QualityProfile, Size};
+use std::fmt;
+
+/// How an encoder is opened. A change of size or codec opens a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncoderConfig {
+    /// Picture size, even.
+    pub size: Size,
+    /// Highest frame rate.
+    pub rate: FrameRate,
+    /// Bits a second to start with.
+    pub bitrate: Bitrate,
+    /// Codec.
+    pub codec: Codec,
+    /// Speed against picture.
+    pub profile: QualityProfile,
+    /// Threads the encoder may use for one picture.
+    pub threads: usize,
+    /// Pictures kept for [`Encoder::invalidate`]; at least round trip x rate + 3 repairs a loss.
+    pub reference_pictures: usize,
+}
+
+/// What an open encoder can do. Asked again at each open (K6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncoderCaps {
+    /// Name of the backend.
+    pub name: &'static str,
+    /// Whether [`Encoder::invalidate`] can work.
+    pub invalidates_references: bool,
+    /// Pictures back to which invalidation reaches.
+    pub reference_pictures: usize,
+    /// Whether [`Encoder::set_bitrate`] works without a keyframe.
+    pub bitrate_without_keyframe: bool,
+    /// Whether [`PictureRequest::refine`] is honoured.
+    pub refines: bool,
+}
+
+/// Why a keyframe was coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KeyframeReason {
+    /// The first picture of an encoder.
+    Start,
+    /// A consumer joined.
+    NewConsumer,
+    /// A client asked by PLI, FIR or an RPC.
+    Requested,
+    /// A loss that invalidation could not repair.
+    Loss,
+    /// A consumer's queue refused a unit and invalidation could not repair it.
+    Refused,
+    /// The encoder was opened again.
+    Reopened,
+    /// The encoder decided by itself.
+    Encoder,
+}
+
+/// What to do with one picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PictureRequest {
+    /// Number the picture gets.
+    pub index: FrameIndex,
+    /// Make it an IDR picture with parameter sets.
+    pub keyframe: bool,
+    /// Spend bits on a still picture: the quantiser to aim at, lower is better.
+    pub refine: Option<u8>,
+}
+
+/// What [`Encoder::invalidate`] could do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalidation {
+    /// The next picture refers only to pictures before the lost ones.
+    Applied,
+    /// No picture before the loss is left, or the encoder cannot: a keyframe is needed.
+    NeedsKeyframe,
+}
+
+/// What went wrong in an encoder.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// The backend is not in this build or cannot run on this machine.
+    #[error("encoder {name} is not available: {why}")]
+    Unavailable {
+        /// Backend.
+        name: &'static str,
+        /// Reason in words.
+        why: Cow,
+    },
+    /// The encoder refuses these settings.
+    #[error("encoder {name} does not open with {settings}: {why}")]
+    Open {
+        /// Backend.
+        name: &'static str,
+        /// Size, rate and bitrate in words.
+        settings: String,
+        /// Reason in words.
+        why: Cow,
+    },
+    /// A frame that does not fit the configuration: open a new encoder.
+    #[error("a {got} frame came to an encoder open for {want}")]
+    SizeChanged {
+        /// Size of the encoder.
+        want: Size,
+        /// Size of the frame.
+        got: Size,
+    },
+    /// One picture failed; opening the encoder again may help.
+    #[error("encoder {name} failed on a picture: {why}")]
+    Picture {
+        /// Backend.
+        name: &'static str,
+        /// Reason in words.
+        why: Cow,
+    },
+    /// No backend of that name.
+    #[error("encoder {0:?} is not known; this build has: {1}")]
+    Unknown(String, String),
+}
+
+/// Static or owned text.
+pub type Cow = std::borrow::Cow<'static, str>;
+
+/// A video encoder. One picture in, at most one access unit out, no reordering.
+pub trait Encoder: Send {
+    /// What it can do.
+    fn caps(&self) -> EncoderCaps;
+
+    /// Encodes `frame`. The unit is complete when [`poll`](Self::poll) returns it.
+    ///
+    /// # Errors
+    /// [`EncodeError::SizeChanged`] for a frame of another size; [`EncodeError::Picture`] otherwise.
+    fn submit(&mut self, frame: &Frame, request: PictureRequest) -> Result<(), EncodeError>;
+
+    /// Moves the next finished access unit into `unit` (whose `data` keeps its capacity): index,
+    /// codec, size, reference, quantiser and data are set, stage times and kind are left alone.
+    /// `false` when nothing is finished.
+    ///
+    /// # Errors
+    /// [`EncodeError::Picture`].
+    fn poll(&mut self, unit: &mut AccessUnit) -> Result<bool, EncodeError>;
+
+    /// Makes the encoder forget picture `first_lost` and all after it, as references.
+    ///
+    /// # Errors
+    /// [`EncodeError::Picture`].
+    fn invalidate(&mut self, first_lost: FrameIndex) -> Result<Invalidation, EncodeError>;
+
+    /// Changes the bitrate from the next picture on.
+    ///
+    /// # Errors
+    /// [`EncodeError::Picture`].
+    fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), EncodeError>;
+}
+
+impl fmt::Display for KeyframeReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "start",
+            Self::NewConsumer => "new consumer",
+            Self::Requested => "requested",
+            Self::Loss => "loss",
+            Self::Refused => "refused",
+            Self::Reopened => "reopened",
+            Self::Encoder => "encoder",
+        })
+    }
+}

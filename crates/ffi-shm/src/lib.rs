@@ -1,0 +1,1 @@
+//! Safe anonymous shared-memory segments that another process (an X server) may fill.

@@ -1,0 +1,2 @@
+//! The heliostat command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Typed configuration, wiring of all parts, start and shutdown.

@@ -1,0 +1,1 @@
+//! The encode loop, its consumers and leases, the keyframe gate and the pacer.

@@ -1,0 +1,1 @@
+//! Telemetry on the reading side: windows, percentiles, counters, recordings.

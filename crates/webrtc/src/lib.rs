@@ -1,0 +1,1 @@
+//! WebRTC sessions: packetising, sending, recovery and rate on one network thread.
