@@ -1,6 +1,7 @@
 //! The trait every encoder implements, its capabilities and its errors.
 
 use media::{AccessUnit, Bitrate, Codec, Frame, FrameIndex, FrameRate, QualityProfile, Size};
+use std::borrow::Cow;
 use std::fmt;
 
 /// How an encoder is opened. A change of size or codec opens a new one.
@@ -85,7 +86,7 @@ pub enum EncodeError {
         /// Backend.
         name: &'static str,
         /// Reason in words.
-        why: Cow,
+        why: Cow<'static, str>,
     },
     /// The encoder refuses these settings.
     #[error("encoder {name} does not open with {settings}: {why}")]
@@ -95,7 +96,7 @@ pub enum EncodeError {
         /// Size, rate and bitrate in words.
         settings: String,
         /// Reason in words.
-        why: Cow,
+        why: Cow<'static, str>,
     },
     /// A frame that does not fit the configuration: open a new encoder.
     #[error("a {got} frame came to an encoder open for {want}")]
@@ -111,15 +112,12 @@ pub enum EncodeError {
         /// Backend.
         name: &'static str,
         /// Reason in words.
-        why: Cow,
+        why: Cow<'static, str>,
     },
     /// No backend of that name.
     #[error("encoder {0:?} is not known; this build has: {1}")]
     Unknown(String, String),
 }
-
-/// Static or owned text.
-pub type Cow = std::borrow::Cow<'static, str>;
 
 /// A video encoder. One picture in, at most one access unit out, no reordering.
 pub trait Encoder: Send {

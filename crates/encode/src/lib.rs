@@ -3,6 +3,7 @@
 //! Owns colour conversion and bitstream facts; refuses to know about consumers or networks.
 
 mod encoder;
+pub mod h264;
 
 pub use encoder::{
     EncodeError, Encoder, EncoderCaps, EncoderConfig, Invalidation, KeyframeReason, PictureRequest,
