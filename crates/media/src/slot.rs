@@ -86,6 +86,11 @@ impl<T> Slot<T> {
         self.wake.notify_one();
     }
 
+    /// Takes the staged value without waiting; a pending nudge stays pending.
+    pub fn clear(&self) -> Option<T> {
+        self.lock().value.take()
+    }
+
     /// Ends the slot: the reader wakes at once and reads [`Wake::Closed`]. Idempotent.
     pub fn close(&self) {
         let mut state = self.lock();

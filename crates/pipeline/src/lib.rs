@@ -1,1 +1,24 @@
-//! The encode loop, its consumers and leases, the keyframe gate and the pacer.
+//! The encode loop and what surrounds it: consumers with leases, recovery, the still screen,
+//! pacing plans, and the supervisor that keeps a source delivering.
+//!
+//! Owns the life of source and encoder; refuses to know how units travel to a viewer.
+
+mod chain;
+mod consumer;
+mod encode_loop;
+mod gate;
+mod pacer;
+mod pipeline;
+pub mod priority;
+mod recoder;
+mod status;
+mod still;
+mod supervisor;
+
+pub use consumer::{QUEUE_DEPTH, UnitQueue};
+pub use gate::{KEYFRAME_SPACING, KeyframeGate, LostRange, Recovery};
+pub use pacer::{MAX_STEPS, MIN_CHUNK_PACKETS, MIN_SLEEP, PacingInput, PacingPlan};
+pub use pipeline::{CommandRefused, Lease, OpenEncoder, OpenedEncoder, Pipeline, PipelineParts};
+pub use status::{PipelineStatus, SourceState};
+pub use still::{STILL_AFTER, Still, StillPolicy};
+pub use supervisor::{OpenSource, RETRY_EVERY};

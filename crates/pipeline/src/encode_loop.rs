@@ -1,0 +1,370 @@
+//! The loop: one wake-up, one clock read, one decision, at most one picture.
+
+use crate::consumer::{Consumer, Offer};
+use crate::gate::KeyframeGate;
+use crate::pipeline::{Command, PipelineParts, Shared};
+use crate::priority;
+use crate::recoder::{Coded, Order, Recoder, RecoderSettings};
+use crate::status::SourceState;
+use crate::still::{Still, StillPolicy};
+use crate::supervisor::{OpenSource, SourceSupervisor, SupervisorParts};
+use encode::{EncoderCaps, KeyframeReason};
+use events::{
+    ConsumerChange, EncoderOpened, EventSink, FrameEncoded, KeyframeCause, PipelineChange,
+    UnitRefused, ViewerId,
+};
+use media::{Frame, FrameClock, MonoTime, Wake};
+use std::sync::Arc;
+
+pub(crate) struct EncodeLoop {
+    number: u32,
+    shared: Arc<Shared>,
+    open_source: OpenSource,
+    events: EventSink,
+    clock: FrameClock,
+    gate: KeyframeGate,
+    still: StillPolicy,
+    recoder: Recoder,
+    consumers: Vec<Consumer>,
+    source: Option<SourceSupervisor>,
+    last_frame: Option<Frame>,
+    last_fresh_at: MonoTime,
+}
+
+impl EncodeLoop {
+    pub(crate) fn new(parts: PipelineParts, shared: Arc<Shared>) -> Self {
+        let rate = parts.params.rate;
+        let settings = RecoderSettings {
+            params: parts.params,
+            threads: parts.encoder_threads,
+            reference_pictures: parts.reference_pictures,
+        };
+        Self {
+            number: parts.number,
+            shared,
+            open_source: parts.open_source,
+            events: parts.events,
+            clock: FrameClock::new(rate),
+            gate: KeyframeGate::new(rate.interval()),
+            still: StillPolicy::new(false),
+            recoder: Recoder::new(parts.open_encoder, settings),
+            consumers: Vec::new(),
+            source: None,
+            last_frame: None,
+            last_fresh_at: MonoTime::ZERO,
+        }
+    }
+
+    pub(crate) fn run(mut self) {
+        priority::raise(priority::ENCODE_NICE);
+        loop {
+            let not_before = self.clock.earliest().max(self.recoder.retry_at());
+            let fresh = match self.shared.slot.wait(not_before, self.deadline()) {
+                Wake::Value(frame) => Some(frame),
+                Wake::Nudge | Wake::Deadline => None,
+                Wake::Closed => break,
+            };
+            let now = MonoTime::now();
+            self.turn(fresh, now);
+        }
+        self.stop();
+    }
+
+    /// One turn of the loop: a function of the state, what woke it, and the time.
+    fn turn(&mut self, fresh: Option<Frame>, now: MonoTime) {
+        while let Some(command) = self.shared.commands.pop() {
+            self.apply(command, now);
+        }
+        if self.consumers.is_empty() {
+            return;
+        }
+        if let Some(frame) = fresh {
+            self.last_fresh_at = now;
+            self.last_frame = Some(frame.clone());
+            self.code(&frame, now, None);
+        } else if let Some(what) = self.due_without_frame(now)
+            && let Some(frame) = self.last_frame.as_ref().map(|last| last.repeated(now))
+        {
+            self.code(&frame, now, Some(what));
+        }
+    }
+
+    fn caps(&self) -> Option<EncoderCaps> {
+        self.recoder.caps()
+    }
+
+    /// When the last picture has to be coded again if no new one comes.
+    fn deadline(&self) -> Option<MonoTime> {
+        self.last_frame.as_ref()?;
+        let caps = self.caps();
+        let recovery = match caps {
+            Some(caps) => self
+                .gate
+                .due_at(caps)
+                .map(|due| due.max(self.quiet_since())),
+            // The encoder failed or was never opened: the last frame is all there is to try with.
+            None => (!self.consumers.is_empty()).then(|| self.recoder.retry_at()),
+        };
+        let still = self.still.deadline();
+        let earliest = self.clock.earliest().max(self.recoder.retry_at());
+        [recovery, still]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.max(earliest))
+    }
+
+    /// While pictures come, recovery rides on the next one instead of costing one of its own.
+    fn quiet_since(&self) -> MonoTime {
+        self.last_fresh_at + self.clock.interval() * 3 / 2
+    }
+
+    fn due_without_frame(&self, now: MonoTime) -> Option<Still> {
+        if now < self.clock.earliest() || now < self.recoder.retry_at() {
+            return None;
+        }
+        let Some(caps) = self.caps() else {
+            return Some(Still::Repeat);
+        };
+        if self.gate.is_due(now, caps) && now >= self.quiet_since() {
+            return Some(Still::Repeat);
+        }
+        self.still.due(now)
+    }
+
+    fn code(&mut self, frame: &Frame, now: MonoTime, again: Option<Still>) {
+        for consumer in &self.consumers {
+            if let Some(lost) = consumer.wants_repair() {
+                self.gate.report_lost(lost);
+            }
+        }
+        let was_open = self.caps().is_some();
+        let refine = match again {
+            Some(Still::Refine { quantiser }) => Some(quantiser),
+            _ => None,
+        };
+        self.clock.spend(now);
+        let coded = match self
+            .recoder
+            .code(frame, &mut self.gate, Order { now, refine })
+        {
+            Ok(Some(coded)) => coded,
+            Ok(None) => return,
+            Err(gone) => {
+                tracing::error!(error = %gone, "the stream ends");
+                self.shared.status.update(|status| {
+                    status.source = SourceState::Absent {
+                        why: gone.to_string(),
+                    };
+                });
+                return self.end_all(now);
+            }
+        };
+        if !was_open || coded.keyframe.is_some() {
+            self.announce(frame, now);
+        }
+        match again {
+            Some(what) if coded.keyframe.is_none() => {
+                let bytes = coded.unit.data.len();
+                self.still.coded(what, now, bytes, self.recoder.bitrate());
+            }
+            _ => self.still.changed(now),
+        }
+        self.offer(&coded, now);
+    }
+
+    fn announce(&mut self, frame: &Frame, now: MonoTime) {
+        let Some(caps) = self.caps() else { return };
+        let reason = self.recoder.reason().unwrap_or_default();
+        let before = self.shared.status.get();
+        if before.encoder.is_none() || before.size != Some(frame.size) {
+            self.still = StillPolicy::new(caps.refines);
+            let (pipeline, size) = (self.number, frame.size);
+            self.events.emit(EncoderOpened {
+                pipeline,
+                name: caps.name,
+                size,
+                at: now,
+            });
+        }
+        let bitrate = self.recoder.bitrate();
+        self.shared.status.update(|status| {
+            status.encoder = Some((caps.name, reason));
+            status.size = Some(frame.size);
+            status.bitrate = Some(bitrate);
+        });
+    }
+
+    fn offer(&mut self, coded: &Coded, now: MonoTime) {
+        let unit = &coded.unit;
+        self.events.emit(FrameEncoded {
+            pipeline: self.number,
+            index: unit.index,
+            kind: unit.kind,
+            times: unit.times,
+            bytes: u32::try_from(unit.data.len()).unwrap_or(u32::MAX),
+            keyframe: coded.keyframe.map(cause),
+            recovers: coded.recovers,
+            quantiser: unit.quantiser,
+        });
+        for consumer in &mut self.consumers {
+            if consumer.offer(unit, now) == Offer::Refused {
+                let (viewer, index) = (consumer.viewer, unit.index);
+                self.events.emit(UnitRefused {
+                    pipeline: self.number,
+                    viewer,
+                    index,
+                    at: now,
+                });
+            }
+        }
+    }
+
+    fn apply(&mut self, command: Command, now: MonoTime) {
+        match command {
+            Command::Join(consumer) => self.join(*consumer, now),
+            Command::Leave { viewer, token } => self.leave(viewer, token, now),
+            Command::Keyframe(reason) => self.gate.request_keyframe(reason),
+            Command::Lost(range) => self.gate.report_lost(range),
+            Command::Rate { viewer, bitrate } => {
+                let known = self
+                    .consumers
+                    .iter_mut()
+                    .find(|known| known.viewer == viewer);
+                if let Some(consumer) = known {
+                    consumer.rate = Some(bitrate);
+                    self.follow_lead();
+                }
+            }
+        }
+    }
+
+    /// The encoder follows the consumer that has been there longest.
+    fn follow_lead(&mut self) {
+        if let Some(bitrate) = self.consumers.first().and_then(|lead| lead.rate) {
+            self.recoder.set_bitrate(bitrate);
+        }
+    }
+
+    fn join(&mut self, consumer: Consumer, now: MonoTime) {
+        let viewer = consumer.viewer;
+        if let Some(known) = self
+            .consumers
+            .iter_mut()
+            .find(|known| known.viewer == viewer)
+        {
+            *known = consumer;
+        } else {
+            self.consumers.push(consumer);
+            self.tell_consumers(viewer, true, now);
+        }
+        self.gate.request_keyframe(KeyframeReason::NewConsumer);
+        if self.source.is_none() {
+            self.start(now);
+        }
+    }
+
+    fn leave(&mut self, viewer: ViewerId, token: u64, now: MonoTime) {
+        let before = self.consumers.len();
+        self.consumers
+            .retain(|known| known.viewer != viewer || known.token != token);
+        if self.consumers.len() == before {
+            return;
+        }
+        self.tell_consumers(viewer, false, now);
+        if self.consumers.is_empty() {
+            self.stop();
+        } else {
+            self.follow_lead();
+        }
+    }
+
+    fn tell_consumers(&self, viewer: ViewerId, joined: bool, at: MonoTime) {
+        let consumers = u32::try_from(self.consumers.len()).unwrap_or(u32::MAX);
+        let pipeline = self.number;
+        self.events.emit(ConsumerChange {
+            pipeline,
+            viewer,
+            consumers,
+            joined,
+            at,
+        });
+        self.shared
+            .status
+            .update(|status| status.consumers = self.consumers.len());
+    }
+
+    fn start(&mut self, now: MonoTime) {
+        let parts = SupervisorParts {
+            pipeline: self.number,
+            open: Arc::clone(&self.open_source),
+            slot: Arc::clone(&self.shared.slot),
+            status: Arc::clone(&self.shared.status),
+            events: self.events.clone(),
+        };
+        match SourceSupervisor::start(parts) {
+            Ok(source) => {
+                self.source = Some(source);
+                let pipeline = self.number;
+                self.events.emit(PipelineChange {
+                    pipeline,
+                    running: true,
+                    at: now,
+                });
+            }
+            Err(error) => {
+                tracing::error!(%error, "no capture thread");
+                let why = format!("the system gives no capture thread: {error}");
+                self.shared
+                    .status
+                    .update(|status| status.source = SourceState::Absent { why });
+            }
+        }
+    }
+
+    /// Releases source and encoder. Starts and stops alternate because this thread alone does both.
+    fn stop(&mut self) {
+        if self.source.take().is_none() {
+            return;
+        }
+        // A frame that was staged before the source stopped must not open the next run.
+        drop(self.shared.slot.clear());
+        self.recoder.close();
+        self.gate.reset();
+        self.still = StillPolicy::new(false);
+        self.last_frame = None;
+        self.last_fresh_at = MonoTime::ZERO;
+        let at = MonoTime::now();
+        self.events.emit(PipelineChange {
+            pipeline: self.number,
+            running: false,
+            at,
+        });
+        self.shared.status.update(|status| {
+            status.source = SourceState::Idle;
+            status.encoder = None;
+            status.size = None;
+            status.bitrate = None;
+        });
+    }
+
+    fn end_all(&mut self, now: MonoTime) {
+        for consumer in std::mem::take(&mut self.consumers) {
+            consumer.close();
+            self.tell_consumers(consumer.viewer, false, now);
+        }
+        self.stop();
+    }
+}
+
+fn cause(reason: KeyframeReason) -> KeyframeCause {
+    match reason {
+        KeyframeReason::Start => KeyframeCause::Start,
+        KeyframeReason::NewConsumer => KeyframeCause::NewConsumer,
+        KeyframeReason::Requested => KeyframeCause::Requested,
+        KeyframeReason::Loss => KeyframeCause::Loss,
+        KeyframeReason::Refused => KeyframeCause::Refused,
+        KeyframeReason::Reopened => KeyframeCause::Reopened,
+        KeyframeReason::Encoder => KeyframeCause::Encoder,
+    }
+}

@@ -1,0 +1,226 @@
+//! A pipeline and the leases that keep it running: it runs exactly while somebody holds one.
+
+use crate::consumer::{Consumer, UnitQueue};
+use crate::encode_loop::EncodeLoop;
+use crate::gate::LostRange;
+use crate::status::{PipelineStatus, StatusBoard};
+use crate::supervisor::OpenSource;
+use encode::{EncodeError, Encoder, EncoderConfig, KeyframeReason};
+use events::{EventSink, ViewerId};
+use media::{Bitrate, Bounded, FrameIndex, MonoTime, Slot, StreamParams};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Commands that may wait for the encode loop, which drains them before every picture.
+const COMMAND_DEPTH: usize = 1024;
+
+/// An encoder, and why this one.
+pub struct OpenedEncoder {
+    /// The encoder.
+    pub encoder: Box<dyn Encoder>,
+    /// Reason in words.
+    pub reason: String,
+}
+
+/// Opens an encoder; called at the first frame and at each change of size.
+pub type OpenEncoder =
+    Arc<dyn Fn(&EncoderConfig) -> Result<OpenedEncoder, EncodeError> + Send + Sync>;
+
+/// What a pipeline is made of.
+pub struct PipelineParts {
+    /// Number in events.
+    pub number: u32,
+    /// What every consumer of this pipeline gets.
+    pub params: StreamParams,
+    /// Threads for one picture.
+    pub encoder_threads: usize,
+    /// Pictures that invalidation reaches back to.
+    pub reference_pictures: usize,
+    /// How to get the source.
+    pub open_source: OpenSource,
+    /// How to get the encoder.
+    pub open_encoder: OpenEncoder,
+    /// Where telemetry goes.
+    pub events: EventSink,
+    /// Told about each change of the status, from the thread that made it.
+    pub on_status: Box<dyn Fn(&PipelineStatus) + Send + Sync>,
+}
+
+impl fmt::Debug for PipelineParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PipelineParts")
+            .field("number", &self.number)
+            .field("params", &self.params)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The pipeline has more commands waiting than it may hold, or is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the pipeline takes no more commands now")]
+pub struct CommandRefused;
+
+#[derive(Debug)]
+pub(crate) enum Command {
+    Join(Box<Consumer>),
+    Leave { viewer: ViewerId, token: u64 },
+    Keyframe(KeyframeReason),
+    Lost(LostRange),
+    Rate { viewer: ViewerId, bitrate: Bitrate },
+}
+
+/// What pipeline, leases and the encode loop share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) slot: Arc<Slot<media::Frame>>,
+    pub(crate) commands: Bounded<Command>,
+    pub(crate) status: Arc<StatusBoard>,
+    next_token: AtomicU64,
+}
+
+impl Shared {
+    fn send(&self, command: Command) -> Result<(), CommandRefused> {
+        self.commands
+            .push(command, MonoTime::now())
+            .map_err(|_| CommandRefused)?;
+        self.slot.nudge();
+        Ok(())
+    }
+}
+
+/// One source, one encoder, any number of consumers. Dropping it ends the encode thread.
+#[derive(Debug)]
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    params: StreamParams,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Pipeline {
+    /// Starts the encode thread, which sleeps until somebody takes a lease.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(mut parts: PipelineParts) -> std::io::Result<Self> {
+        let (number, params) = (parts.number, parts.params);
+        let listener = std::mem::replace(&mut parts.on_status, Box::new(|_| {}));
+        let shared = Arc::new(Shared {
+            slot: Arc::new(Slot::new()),
+            commands: Bounded::new(COMMAND_DEPTH, Duration::MAX),
+            status: Arc::new(StatusBoard::new(listener)),
+            next_token: AtomicU64::new(1),
+        });
+        let in_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name(format!("encode-{number}"))
+            .spawn(move || EncodeLoop::new(parts, in_thread).run())?;
+        Ok(Self {
+            shared,
+            params,
+            thread: Some(thread),
+        })
+    }
+
+    /// What its consumers get.
+    #[must_use]
+    pub const fn params(&self) -> StreamParams {
+        self.params
+    }
+
+    /// A glance at it.
+    #[must_use]
+    pub fn status(&self) -> PipelineStatus {
+        self.shared.status.get()
+    }
+
+    /// Joins as `viewer`: its queue gets every unit, starting with a keyframe, until the lease is
+    /// dropped. A second lease under one name replaces the first.
+    ///
+    /// # Errors
+    /// [`CommandRefused`]; nothing was started.
+    pub fn acquire(
+        &self,
+        viewer: ViewerId,
+        queue: Arc<UnitQueue>,
+    ) -> Result<Lease, CommandRefused> {
+        let token = self.shared.next_token.fetch_add(1, Ordering::Relaxed);
+        self.shared
+            .send(Command::Join(Box::new(Consumer::new(viewer, token, queue))))?;
+        Ok(Lease {
+            shared: Arc::clone(&self.shared),
+            viewer,
+            token,
+        })
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.shared.slot.close();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the encode thread panicked");
+        }
+    }
+}
+
+/// Membership in a pipeline. Dropping it leaves.
+#[derive(Debug)]
+pub struct Lease {
+    shared: Arc<Shared>,
+    viewer: ViewerId,
+    token: u64,
+}
+
+impl Lease {
+    /// Asks for a keyframe.
+    ///
+    /// # Errors
+    /// [`CommandRefused`].
+    pub fn request_keyframe(&self, reason: KeyframeReason) -> Result<(), CommandRefused> {
+        self.shared.send(Command::Keyframe(reason))
+    }
+
+    /// Reports pictures that the viewer does not have and will not get.
+    ///
+    /// # Errors
+    /// [`CommandRefused`].
+    pub fn report_lost(&self, first: FrameIndex, last: FrameIndex) -> Result<(), CommandRefused> {
+        let reason = KeyframeReason::Loss;
+        self.shared.send(Command::Lost(LostRange {
+            first,
+            last,
+            reason,
+        }))
+    }
+
+    /// Tells what the viewer's link carries. The encoder follows the viewer that joined first.
+    ///
+    /// # Errors
+    /// [`CommandRefused`].
+    pub fn set_rate(&self, bitrate: Bitrate) -> Result<(), CommandRefused> {
+        self.shared.send(Command::Rate {
+            viewer: self.viewer,
+            bitrate,
+        })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let leave = Command::Leave {
+            viewer: self.viewer,
+            token: self.token,
+        };
+        if self.shared.send(leave).is_err() {
+            tracing::error!(
+                viewer = self.viewer.0,
+                "a consumer could not leave its pipeline"
+            );
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Keeps a source delivering: opens it, feeds the slot, and tries again when it goes away.
+
+use crate::priority;
+use crate::status::{SourceState, StatusBoard};
+use capture::{Source, SourceError, SourceInfo, StopSignal};
+use events::{EventSink, FrameSuperseded, SourceChange};
+use media::{Frame, MonoTime, Slot};
+use std::fmt;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Time between two attempts to open a source that is away.
+pub const RETRY_EVERY: Duration = Duration::from_millis(500);
+
+/// Opens the source; called again after each loss.
+pub type OpenSource = Arc<dyn Fn() -> Result<Box<dyn Source>, SourceError> + Send + Sync>;
+
+/// What the capture thread needs.
+pub(crate) struct SupervisorParts {
+    pub(crate) pipeline: u32,
+    pub(crate) open: OpenSource,
+    pub(crate) slot: Arc<Slot<Frame>>,
+    pub(crate) status: Arc<StatusBoard>,
+    pub(crate) events: EventSink,
+}
+
+/// A running capture thread. Dropping it stops the source and waits until it is released.
+pub(crate) struct SourceSupervisor {
+    stop: StopSignal,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for SourceSupervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceSupervisor").finish_non_exhaustive()
+    }
+}
+
+impl SourceSupervisor {
+    /// Starts the capture thread.
+    pub(crate) fn start(parts: SupervisorParts) -> std::io::Result<Self> {
+        let stop = StopSignal::new()?;
+        let signal = stop.clone();
+        let name = format!("capture-{}", parts.pipeline);
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            priority::raise(priority::ENCODE_NICE);
+            parts.run(&signal);
+        })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for SourceSupervisor {
+    fn drop(&mut self) {
+        self.stop.raise();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the capture thread panicked");
+        }
+    }
+}
+
+impl SupervisorParts {
+    fn run(&self, stop: &StopSignal) {
+        while !stop.is_raised() {
+            let error = match (self.open)() {
+                Ok(mut source) => match self.deliver(source.as_mut(), stop) {
+                    Ok(()) => return,
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            tracing::warn!(%error, "no picture from the source; trying again");
+            self.report(
+                SourceState::Absent {
+                    why: error.to_string(),
+                },
+                false,
+            );
+            if stop.wait(None, Some(RETRY_EVERY)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Feeds the slot until the stop signal (`Ok`) or a loss.
+    fn deliver(&self, source: &mut dyn Source, stop: &StopSignal) -> Result<(), SourceError> {
+        let mut announced: Option<SourceInfo> = None;
+        while let Some(frame) = source.next_frame(stop)? {
+            if announced
+                .as_ref()
+                .is_none_or(|info| info.size != frame.size)
+            {
+                let info = source.info();
+                self.report(SourceState::Present(info.clone()), true);
+                announced = Some(info);
+            }
+            match self.slot.put(frame) {
+                Ok(None) => {}
+                Ok(Some(_displaced)) => {
+                    let at = MonoTime::now();
+                    self.events.emit(FrameSuperseded {
+                        pipeline: self.pipeline,
+                        at,
+                    });
+                }
+                Err(_closed) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self, state: SourceState, present: bool) {
+        let pipeline = self.pipeline;
+        self.events.emit(SourceChange {
+            pipeline,
+            present,
+            at: MonoTime::now(),
+        });
+        self.status.update(|status| status.source = state);
+    }
+}
