@@ -2,6 +2,12 @@
 //!
 //! Owns waiting for and copying pictures; refuses to know about encoders or viewers.
 
+pub mod barcode;
+pub mod canvas;
+mod font;
+mod pattern;
 mod source;
+mod synthetic;
 
-pub use source::{Source, SourceError, SourceInfo, SourceRequest, StopSignal};
+pub use source::{FRAMES_IN_FLIGHT, Source, SourceError, SourceInfo, SourceRequest, StopSignal};
+pub use synthetic::Synthetic;

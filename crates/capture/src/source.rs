@@ -7,6 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// Pictures of one source that may be in use at a time: one being filled, one in the mailbox, one
+/// displaced from it, one being encoded, one kept to be repeated, and one to spare.
+pub const FRAMES_IN_FLIGHT: usize = 6;
+
 /// What a source is, for people and for the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceInfo {

@@ -1,0 +1,168 @@
+//! `test-pattern`: a source that draws its own pictures, driven by a timer with absolute deadlines.
+//!
+//! Owns when a picture is due; refuses bursts: one that is missed is left out.
+
+use crate::canvas::{I420Canvas, Rect};
+use crate::pattern::{Moment, Pattern};
+use crate::source::{FRAMES_IN_FLIGHT, Source, SourceError, SourceInfo, SourceRequest, StopSignal};
+use media::{CaptureTimes, Frame, FrameKind, FrameRate, MonoTime, PixelFormat, Pixels, Pool, Size};
+use std::time::Duration;
+
+/// Name of the backend.
+pub(crate) const NAME: &str = "test-pattern";
+
+/// Size when none is asked for.
+const DEFAULT_SIZE: Size = Size::new(1280, 720);
+/// Rows begin at multiples of this, in the chroma planes at half of it.
+const STRIDE_ALIGNMENT: usize = 64;
+
+/// One pooled picture, which remembers what of it moves.
+struct Picture {
+    bytes: Vec<u8>,
+    box_at: Option<Rect>,
+}
+
+impl Pixels for Picture {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The test pattern as a source of I420 pictures, the layout encoders take without a conversion.
+pub struct Synthetic {
+    pattern: Pattern,
+    size: Size,
+    rate: FrameRate,
+    stride: usize,
+    pool: Pool<Picture>,
+    /// When the next picture is due; absent before the first.
+    due: Option<MonoTime>,
+    frame: u32,
+}
+
+impl Synthetic {
+    /// A test pattern of the size (1280x720 if none is given) and rate asked for.
+    ///
+    /// # Errors
+    /// [`SourceError::Unsupported`] for a size no stream can have, or a target.
+    pub fn open(request: &SourceRequest) -> Result<Self, SourceError> {
+        let unsupported = |why: String| SourceError::Unsupported {
+            what: "the test pattern".to_owned(),
+            why,
+        };
+        if let Some(target) = &request.target {
+            let why = format!("it has no target {target:?}: use --source {NAME} alone");
+            return Err(unsupported(why));
+        }
+        let size = request.size.unwrap_or(DEFAULT_SIZE);
+        let size = size
+            .checked()
+            .map_err(|error| unsupported(error.to_string()))?;
+        Ok(Self {
+            pattern: Pattern::new(size, request.rate),
+            size,
+            rate: request.rate,
+            stride: (size.width as usize).next_multiple_of(STRIDE_ALIGNMENT),
+            pool: Pool::new(FRAMES_IN_FLIGHT),
+            due: None,
+            frame: 0,
+        })
+    }
+
+    /// Sleeps until the next picture is due; returns that time, or `None` when stopped.
+    fn wait_until_due(&mut self, stop: &StopSignal) -> std::io::Result<Option<MonoTime>> {
+        let due = self.due.unwrap_or_else(MonoTime::now);
+        loop {
+            if stop.is_raised() {
+                return Ok(None);
+            }
+            let now = MonoTime::now();
+            if now >= due {
+                self.due = Some(next_due(due, now, self.rate.interval()));
+                return Ok(Some(now));
+            }
+            stop.wait(None, Some(due.since(now)))?;
+        }
+    }
+
+    fn draw(&mut self) -> Option<Frame> {
+        let (pattern, size, stride) = (&self.pattern, self.size, self.stride);
+        let now = MonoTime::now();
+        let moment = Moment {
+            time_us: now.wall_us(),
+            frame: self.frame,
+        };
+        let make = || {
+            let bytes = vec![0; PixelFormat::I420.bytes(stride, size.height)];
+            Ok::<_, std::convert::Infallible>(Picture {
+                bytes,
+                box_at: None,
+            })
+        };
+        let fill = |picture: &mut Picture| {
+            if let Some(mut canvas) = I420Canvas::new(&mut picture.bytes, stride, size) {
+                if picture.box_at.is_none() {
+                    pattern.draw_still(&mut canvas);
+                }
+                let painted = pattern.draw_moving(&mut canvas, picture.box_at, moment);
+                picture.box_at = Some(painted.box_at);
+            }
+            Ok(())
+        };
+        let Ok(pixels) = self.pool.fill(make, fill);
+        self.frame = self.frame.wrapping_add(1);
+        Some(Frame {
+            size,
+            format: PixelFormat::I420,
+            stride,
+            pixels: pixels?,
+            kind: FrameKind::Fresh,
+            times: CaptureTimes {
+                noticed: now,
+                grabbed: MonoTime::now(),
+            },
+        })
+    }
+}
+
+/// The due time after `due`, which was met at `now`: on the grid while at most one interval late,
+/// else from now on.
+fn next_due(due: MonoTime, now: MonoTime, interval: Duration) -> MonoTime {
+    let next = due + interval;
+    if next > now { next } else { now + interval }
+}
+
+impl Source for Synthetic {
+    fn info(&self) -> SourceInfo {
+        SourceInfo {
+            name: NAME,
+            detail: format!("test pattern {} at {} fps", self.size, self.rate),
+            size: self.size,
+        }
+    }
+
+    fn next_frame(&mut self, stop: &StopSignal) -> Result<Option<Frame>, SourceError> {
+        while self.wait_until_due(stop)?.is_some() {
+            // When every buffer is in use, this picture is left out and the next one tried.
+            if let Some(frame) = self.draw() {
+                return Ok(Some(frame));
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_stay_on_their_grid_and_never_bunch_up() {
+        let interval = Duration::from_millis(10);
+        let at = |ms| MonoTime::ZERO + Duration::from_millis(ms);
+        assert_eq!(next_due(at(100), at(100), interval), at(110));
+        assert_eq!(next_due(at(100), at(107), interval), at(110));
+        assert_eq!(next_due(at(100), at(110), interval), at(120));
+        assert_eq!(next_due(at(100), at(500), interval), at(510));
+    }
+}
