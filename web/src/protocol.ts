@@ -1,0 +1,148 @@
+//! What the host says over its JSON-RPC socket, as types, with readers that take only what has the
+//! right type. A field that is missing or malformed is absent afterwards, never a made-up value.
+
+type Json = Record<string, unknown>;
+
+/** What the host is and what it streams. */
+export interface HostState {
+  version?: string;
+  codec?: string;
+  source?: { name?: string; detail?: string };
+  encoder?: { name?: string; reason?: string };
+  width?: number;
+  height?: number;
+  fps?: number;
+  bitrateBps?: number;
+  viewers?: number;
+}
+
+const SOURCE_ERRORS = ["no_signal", "no_lock", "out_of_range"] as const;
+
+/** Why the host has no picture to send. */
+export type SourceError = (typeof SOURCE_ERRORS)[number];
+
+/** The state of the source that the host captures. */
+export interface VideoInputState {
+  ready?: boolean;
+  streaming?: boolean;
+  error?: SourceError;
+  width?: number;
+  height?: number;
+  fps?: number;
+}
+
+/** The host's times of one frame. Its stages follow each other without gaps. */
+export interface HostFrame {
+  /** RTP timestamp, 32 bits: the name under which the browser knows the frame. */
+  rtp: number;
+  /** Host wall clock when the frame's content was noticed. */
+  capturedUs?: number;
+  grabUs?: number;
+  queueUs?: number;
+  encodeUs?: number;
+  sendUs?: number;
+  bytes?: number;
+  keyframe?: boolean;
+  /** The frame repeats the one before: nothing new was on the screen. */
+  repeated?: boolean;
+}
+
+const SECOND_FIELDS = [
+  "fps",
+  "uniqueFps",
+  "bitrateBps",
+  "targetBps",
+  "lossPct",
+  "rttMs",
+  "nacks",
+  "plis",
+  "keyframes",
+  "invalidations",
+  "encodeP50Us",
+  "encodeP95Us",
+] as const;
+
+/** The host's numbers of one second. */
+export type HostSecond = Partial<Record<(typeof SECOND_FIELDS)[number], number>>;
+
+/** Reads `host.state` and the answer to `host.info`. */
+export function readHostState(params: unknown): HostState {
+  return {
+    ...strings(params, ["version", "codec"]),
+    ...numbers(params, ["width", "height", "fps", "bitrateBps", "viewers"]),
+    source: strings(field(params, "source"), ["name", "detail"]),
+    encoder: strings(field(params, "encoder"), ["name", "reason"]),
+  };
+}
+
+/** Reads `videoInputState`. */
+export function readVideoInputState(params: unknown): VideoInputState {
+  const error = SOURCE_ERRORS.find((known) => known === field(params, "error"));
+  return {
+    ...booleans(params, ["ready", "streaming"]),
+    ...numbers(params, ["width", "height", "fps"]),
+    ...(error && { error }),
+  };
+}
+
+/** Reads `stats.frames`; a frame without its RTP timestamp cannot be joined and is left out. */
+export function readHostFrames(params: unknown): HostFrame[] {
+  const frames = field(params, "frames");
+  if (!Array.isArray(frames)) return [];
+  return frames.flatMap((frame: unknown) => {
+    const { rtp, ...times } = numbers(frame, [
+      "rtp",
+      "capturedUs",
+      "grabUs",
+      "queueUs",
+      "encodeUs",
+      "sendUs",
+      "bytes",
+    ]);
+    return rtp === undefined ? [] : [{ rtp, ...times, ...booleans(frame, ["keyframe", "repeated"]) }];
+  });
+}
+
+/** Reads `stats.second`. */
+export function readHostSecond(params: unknown): HostSecond {
+  return numbers(params, SECOND_FIELDS);
+}
+
+/** Reads one text field, such as a reason or an SDP. */
+export function readText(params: unknown, key: string): string | undefined {
+  return strings(params, [key])[key];
+}
+
+/** Reads one number, such as the host's clock. */
+export function readNumber(params: unknown, key: string): number | undefined {
+  return numbers(params, [key])[key];
+}
+
+function field(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null ? (value as Json)[key] : undefined;
+}
+
+function numbers<K extends string>(value: unknown, keys: readonly K[]) {
+  return pick(value, keys, (found): found is number => Number.isFinite(found));
+}
+
+function strings<K extends string>(value: unknown, keys: readonly K[]) {
+  return pick(value, keys, (found): found is string => typeof found === "string");
+}
+
+function booleans<K extends string>(value: unknown, keys: readonly K[]) {
+  return pick(value, keys, (found): found is boolean => typeof found === "boolean");
+}
+
+function pick<K extends string, T>(
+  value: unknown,
+  keys: readonly K[],
+  accepts: (found: unknown) => found is T,
+): Partial<Record<K, T>> {
+  const picked: Partial<Record<K, T>> = {};
+  for (const key of keys) {
+    const found = field(value, key);
+    if (accepts(found)) picked[key] = found;
+  }
+  return picked;
+}

@@ -1,0 +1,87 @@
+//! The picture and its surround: fitted to the window or at actual pixels, and full screen. It
+//! knows nothing of where the picture comes from.
+
+import { element } from "./dom";
+
+interface WebkitVideo {
+  webkitEnterFullscreen?(): void;
+}
+
+/** The picture. */
+export class Stage {
+  readonly video = element("video", {
+    autoplay: true,
+    muted: true,
+    playsInline: true,
+    disablePictureInPicture: true,
+    disableRemotePlayback: true,
+    ariaLabel: "Live picture of the host’s screen",
+  });
+  readonly root = element("main", { className: "stage" }, this.video);
+  actualPixels = false;
+  /** Called when playing needs a touch first. */
+  onBlocked: () => void = () => undefined;
+
+  constructor() {
+    // Some browsers look at the attributes, not the properties, before they allow autoplay.
+    for (const name of ["autoplay", "muted", "playsinline"]) this.video.setAttribute(name, "");
+    this.video.addEventListener("resize", () => this.#layOut());
+    addEventListener("resize", () => this.#layOut());
+  }
+
+  /** Shows `track` from now on, and tells of its first picture. */
+  play(track: MediaStreamTrack, onPicture: () => void): void {
+    const { video } = this;
+    video.srcObject = new MediaStream([track]);
+    const isCurrent = () => (video.srcObject as MediaStream | null)?.getTracks()[0] === track;
+    const shown = () => {
+      if (isCurrent()) onPicture();
+    };
+    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(shown);
+    else (video as HTMLVideoElement).addEventListener("playing", shown, { once: true });
+    this.resume();
+  }
+
+  /** Plays again after a touch allowed it. */
+  resume(): void {
+    this.video.play().catch((error: unknown) => {
+      // Any other failure means that a newer stream replaced this one.
+      if (error instanceof DOMException && error.name === "NotAllowedError") this.onBlocked();
+    });
+  }
+
+  /** Dims a picture that is no longer live. */
+  setStale(stale: boolean): void {
+    this.root.classList.toggle("stale", stale);
+  }
+
+  /** One picture pixel on one screen pixel, or fitted to the window. */
+  setActualPixels(on: boolean): void {
+    this.actualPixels = on;
+    this.root.classList.toggle("actual", on);
+    this.#layOut();
+  }
+
+  #layOut(): void {
+    const { style, videoWidth, videoHeight } = this.video;
+    const ratio = window.devicePixelRatio || 1;
+    const on = this.actualPixels && videoWidth > 0;
+    style.width = on ? `${videoWidth / ratio}px` : "";
+    style.height = on ? `${videoHeight / ratio}px` : "";
+  }
+}
+
+/** Whether anything here can go full screen. */
+export function canGoFullscreen(video: HTMLVideoElement & WebkitVideo): boolean {
+  return document.fullscreenEnabled || video.webkitEnterFullscreen !== undefined;
+}
+
+/** Enters or leaves full screen; where only videos may, the video alone goes. */
+export function toggleFullscreen(video: HTMLVideoElement & WebkitVideo): void {
+  // A refusal leaves everything as it was, and the browser says why by itself.
+  const ignore = () => undefined;
+  if (document.fullscreenElement) document.exitFullscreen().catch(ignore);
+  else if (document.fullscreenEnabled) {
+    document.documentElement.requestFullscreen({ navigationUI: "hide" }).catch(ignore);
+  } else video.webkitEnterFullscreen?.();
+}

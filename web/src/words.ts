@@ -1,0 +1,175 @@
+//! What the page says in each state, in plain words. Pure: no element is touched here.
+
+import type { SourceError, VideoInputState } from "./protocol";
+import type { EndCause, ViewerState } from "./state";
+
+/** The text of the card that stands in for, or over, the picture. */
+export interface CardText {
+  title: string;
+  detail?: string;
+  tone: "busy" | "trouble" | "stopped";
+  /** When the page tries again by itself; apart from `detail`, because it changes every second. */
+  retry?: string;
+  /** The label of the button that tries at once, where trying makes sense. */
+  action?: string;
+}
+
+/** Shown where the browser plays nothing before a touch, as phones do when saving power. */
+export const TOUCH_TO_PLAY: CardText = {
+  title: "Ready to play",
+  detail: "This browser plays video only after a touch.",
+  tone: "stopped",
+  action: "Play",
+};
+
+const SOURCE_ERRORS: Record<SourceError, string> = {
+  no_signal: "No signal from the source",
+  no_lock: "The source’s signal cannot be locked",
+  out_of_range: "The source’s video mode is not supported",
+};
+
+const END_REASONS: Record<string, string> = {
+  quit: "The session was ended.",
+  timeout: "The host heard nothing from this page for too long.",
+  replaced: "Another viewer took over this session.",
+  source_ended: "The source has ended.",
+  host_stopped: "The host was stopped.",
+  operator: "The operator ended this session.",
+  error: "The host ran into an error.",
+};
+
+/** The card for `state`, or undefined when the picture speaks for itself. */
+export function cardText(
+  state: ViewerState,
+  input: VideoInputState,
+  nowMs: number,
+): CardText | undefined {
+  switch (state.kind) {
+    case "connecting":
+      return connectingText(state.again, nowMs);
+    case "waiting":
+      return waitingText(state.connected, input);
+    case "live":
+      return undefined;
+    case "reconnecting":
+      return {
+        title: "Reconnecting…",
+        detail: causeText(state.cause),
+        tone: "busy",
+        retry: retryText(state.retryAtMs, nowMs),
+        action: "Reconnect now",
+      };
+    case "unreachable":
+      return unreachableText(state.retryAtMs, nowMs);
+    case "not-logged-in":
+      return {
+        title: "Not logged in",
+        detail:
+          "This link has been used already, or the host was restarted since. Open the newest link that the host printed.",
+        tone: "stopped",
+        action: "Try again",
+      };
+    case "unsupported":
+      return unsupportedText(state.missing);
+    case "ended":
+      return {
+        title: "Stream ended",
+        detail: endReasonText(state.reason),
+        tone: "stopped",
+        action: "Watch again",
+      };
+  }
+}
+
+/** A line to show over the running picture, if something is wrong with it. */
+export function noticeText(state: ViewerState, input: VideoInputState): string | undefined {
+  if (state.kind !== "live") return undefined;
+  if (state.interrupted) return "Connection interrupted, waiting for it to return";
+  if (input.error) return `${SOURCE_ERRORS[input.error]}, waiting for it to return`;
+  if (input.ready === false) return "The source is not ready, waiting for it";
+  return undefined;
+}
+
+/** Why a connection ended, as a sentence. */
+export function causeText(cause: EndCause): string {
+  switch (cause.kind) {
+    case "refused":
+      return "The host did not accept the connection.";
+    case "unreachable":
+      return "The host could not be reached.";
+    case "lost":
+      return "The connection to the host was lost.";
+    case "silent":
+      return "The host stopped answering.";
+    case "media-blocked":
+      return "The video connection could not be made: a firewall may block it.";
+    case "media-lost":
+      return "The video connection was lost.";
+    case "rejected":
+      return `The host refused: ${cause.message}`;
+    case "ended":
+      return endReasonText(cause.reason);
+    case "http":
+      return httpText(cause.status);
+    case "unsupported":
+      return unsupportedText(cause.missing).title;
+  }
+}
+
+function endReasonText(reason: string): string {
+  const key = reason.trim().toLowerCase().replace(/[\s-]+/g, "_");
+  return END_REASONS[key] ?? `The host ended the session: ${reason}`;
+}
+
+function httpText(status: number): string {
+  if (status === 429) return "Too many attempts: the host asks this device to wait.";
+  if (status === 403) return "The host does not accept pages from this address.";
+  if (status === 503) return "The host is busy.";
+  return `The host answered with HTTP ${status}.`;
+}
+
+function connectingText(again: EndCause | undefined, nowMs: number): CardText {
+  if (!again) return { title: "Connecting…", tone: "busy" };
+  // The card stays as it was between two attempts, so that it does not flicker.
+  if (again.kind === "unreachable") return unreachableText(nowMs, nowMs);
+  const retry = retryText(nowMs, nowMs);
+  return { title: "Reconnecting…", detail: causeText(again), tone: "busy", retry };
+}
+
+function unreachableText(retryAtMs: number, nowMs: number): CardText {
+  return {
+    title: "Host not reachable",
+    detail: "Is Heliostat running, and is this device on its network?",
+    tone: "trouble",
+    retry: retryText(retryAtMs, nowMs),
+    action: "Try now",
+  };
+}
+
+function waitingText(connected: boolean, input: VideoInputState): CardText {
+  if (input.error) {
+    const detail = "The picture appears here as soon as it returns.";
+    return { title: SOURCE_ERRORS[input.error], detail, tone: "trouble" };
+  }
+  if (connected) return { title: "Waiting for the picture…", tone: "busy" };
+  return { title: "Opening the video connection…", tone: "busy" };
+}
+
+function unsupportedText(missing: "webrtc" | "h264"): CardText {
+  return missing === "webrtc"
+    ? {
+        title: "This browser has no WebRTC",
+        detail: "The stream needs it. A current Chrome, Edge, Firefox or Safari has it, unless it is switched off.",
+        tone: "stopped",
+      }
+    : {
+        title: "This browser cannot play H.264",
+        detail: "The stream is H.264 video. A current Chrome, Edge, Firefox or Safari plays it.",
+        tone: "stopped",
+      };
+}
+
+function retryText(retryAtMs: number, nowMs: number): string {
+  const seconds = Math.ceil((retryAtMs - nowMs) / 1000);
+  return seconds > 0 ? `Trying again in ${seconds} s` : "Trying again now";
+}
