@@ -8,6 +8,9 @@ mod font;
 mod pattern;
 mod source;
 mod synthetic;
+mod ticker;
+mod x11;
 
 pub use source::{FRAMES_IN_FLIGHT, Source, SourceError, SourceInfo, SourceRequest, StopSignal};
 pub use synthetic::Synthetic;
+pub use x11::{PatternWindow, PatternWindowRequest, X11};

@@ -1,12 +1,12 @@
-//! `test-pattern`: a source that draws its own pictures, driven by a timer with absolute deadlines.
+//! `test-pattern`: a source that draws its own pictures, driven by a timer.
 //!
-//! Owns when a picture is due; refuses bursts: one that is missed is left out.
+//! Owns the buffers and what of each is out of date; refuses to draw into one that is in use.
 
 use crate::canvas::{I420Canvas, Rect};
 use crate::pattern::{Moment, Pattern};
 use crate::source::{FRAMES_IN_FLIGHT, Source, SourceError, SourceInfo, SourceRequest, StopSignal};
+use crate::ticker::Ticker;
 use media::{CaptureTimes, Frame, FrameKind, FrameRate, MonoTime, PixelFormat, Pixels, Pool, Size};
-use std::time::Duration;
 
 /// Name of the backend.
 pub(crate) const NAME: &str = "test-pattern";
@@ -35,8 +35,7 @@ pub struct Synthetic {
     rate: FrameRate,
     stride: usize,
     pool: Pool<Picture>,
-    /// When the next picture is due; absent before the first.
-    due: Option<MonoTime>,
+    ticker: Ticker,
     frame: u32,
 }
 
@@ -64,25 +63,9 @@ impl Synthetic {
             rate: request.rate,
             stride: (size.width as usize).next_multiple_of(STRIDE_ALIGNMENT),
             pool: Pool::new(FRAMES_IN_FLIGHT),
-            due: None,
+            ticker: Ticker::new(request.rate),
             frame: 0,
         })
-    }
-
-    /// Sleeps until the next picture is due; returns that time, or `None` when stopped.
-    fn wait_until_due(&mut self, stop: &StopSignal) -> std::io::Result<Option<MonoTime>> {
-        let due = self.due.unwrap_or_else(MonoTime::now);
-        loop {
-            if stop.is_raised() {
-                return Ok(None);
-            }
-            let now = MonoTime::now();
-            if now >= due {
-                self.due = Some(next_due(due, now, self.rate.interval()));
-                return Ok(Some(now));
-            }
-            stop.wait(None, Some(due.since(now)))?;
-        }
     }
 
     fn draw(&mut self) -> Option<Frame> {
@@ -125,13 +108,6 @@ impl Synthetic {
     }
 }
 
-/// The due time after `due`, which was met at `now`: on the grid while at most one interval late,
-/// else from now on.
-fn next_due(due: MonoTime, now: MonoTime, interval: Duration) -> MonoTime {
-    let next = due + interval;
-    if next > now { next } else { now + interval }
-}
-
 impl Source for Synthetic {
     fn info(&self) -> SourceInfo {
         SourceInfo {
@@ -142,27 +118,12 @@ impl Source for Synthetic {
     }
 
     fn next_frame(&mut self, stop: &StopSignal) -> Result<Option<Frame>, SourceError> {
-        while self.wait_until_due(stop)?.is_some() {
+        while self.ticker.wait(stop)? {
             // When every buffer is in use, this picture is left out and the next one tried.
             if let Some(frame) = self.draw() {
                 return Ok(Some(frame));
             }
         }
         Ok(None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn deadlines_stay_on_their_grid_and_never_bunch_up() {
-        let interval = Duration::from_millis(10);
-        let at = |ms| MonoTime::ZERO + Duration::from_millis(ms);
-        assert_eq!(next_due(at(100), at(100), interval), at(110));
-        assert_eq!(next_due(at(100), at(107), interval), at(110));
-        assert_eq!(next_due(at(100), at(110), interval), at(120));
-        assert_eq!(next_due(at(100), at(500), interval), at(510));
     }
 }
