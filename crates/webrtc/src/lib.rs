@@ -1,1 +1,22 @@
-//! WebRTC sessions: packetising, sending, recovery and rate on one network thread.
+//! WebRTC straight from the host: one socket and one thread for all viewers.
+//!
+//! Owns packetising, sending, loss recovery and rate; refuses to know about logins or pages.
+
+mod addresses;
+pub mod dependency;
+mod engine;
+mod net;
+pub mod packetise;
+pub mod rate;
+pub mod recovery;
+mod sender;
+mod session;
+pub mod tcp;
+mod udp;
+mod wake;
+mod wire;
+
+pub use engine::{
+    Answer, EndReason, Engine, EngineConfig, EngineParts, FindPipeline, MAX_SDP_BYTES,
+    MAX_SESSIONS, OfferError, OnAnswer, OnEnd,
+};

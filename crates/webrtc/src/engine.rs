@@ -1,0 +1,203 @@
+//! The handle that the rest of the host holds: offers go in, sessions live on the network thread.
+
+use crate::net::NetThread;
+use crate::udp::UdpPort;
+use crate::wake::Alarm;
+use crate::wire::Wire;
+use events::{EventSink, ViewerId};
+use media::Bitrate;
+use pipeline::Pipeline;
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Longest offer that is looked at.
+pub const MAX_SDP_BYTES: usize = 64 << 10;
+/// Sessions at once.
+pub const MAX_SESSIONS: usize = 64;
+
+/// How the engine runs.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineConfig {
+    /// Address of the UDP socket; port 0 takes any.
+    pub udp: SocketAddr,
+    /// Port on which ICE-TCP connections are accepted and handed over, if any.
+    pub tcp_port: Option<u16>,
+    /// A session that nothing was heard from for this long ends.
+    pub idle_timeout: Duration,
+    /// Bandwidth believed in before anything was measured.
+    pub initial_estimate: Bitrate,
+}
+
+/// Why a session ended. The first reason wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndReason {
+    /// The viewer left.
+    Left,
+    /// Nothing was heard from the viewer.
+    Timeout,
+    /// The host is stopping.
+    HostStopped,
+    /// The stream ended: no encoder, or an operator's decision.
+    StreamEnded,
+    /// The connection broke a rule of the protocol.
+    Error,
+}
+
+impl EndReason {
+    /// Name in logs, messages and recordings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Timeout => "timeout",
+            Self::HostStopped => "host stopped",
+            Self::StreamEnded => "stream ended",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why an offer was not answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OfferError {
+    /// Not an SDP offer that can be understood.
+    #[error("the SDP offer cannot be read: {0}")]
+    Malformed(String),
+    /// No video section with a codec in common.
+    #[error("the SDP offer has no video section with H.264 in packetization-mode 1")]
+    NoCommonCodec,
+    /// Too many sessions, or no pipeline.
+    #[error("no more sessions now: {0}")]
+    Busy(String),
+}
+
+/// An answered offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The new session.
+    pub viewer: ViewerId,
+    /// SDP answer with every candidate in it.
+    pub sdp: String,
+}
+
+/// Takes the outcome of an offer, on the network thread; must not block.
+pub type OnAnswer = Box<dyn FnOnce(Result<Answer, OfferError>) + Send>;
+/// Finds the pipeline for a new session, on the network thread; must not block.
+pub type FindPipeline = Box<dyn Fn() -> Result<Arc<Pipeline>, String> + Send>;
+/// Hears of each session's end, on the network thread; must not block.
+pub type OnEnd = Box<dyn Fn(ViewerId, EndReason) + Send>;
+
+pub(crate) enum Command {
+    Offer { sdp: String, on_answer: OnAnswer },
+    Candidate { viewer: ViewerId, candidate: String },
+    Close { viewer: ViewerId, reason: EndReason },
+    AcceptTcp(TcpStream),
+    Stop,
+}
+
+/// What the engine needs from the host.
+pub struct EngineParts {
+    /// How it runs.
+    pub config: EngineConfig,
+    /// Where telemetry goes.
+    pub events: EventSink,
+    /// Finds the pipeline for a new session.
+    pub pipeline: FindPipeline,
+    /// Hears of each session's end.
+    pub on_end: OnEnd,
+}
+
+impl fmt::Debug for EngineParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineParts")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The WebRTC engine: one socket, one thread, all sessions. Dropping it ends them.
+#[derive(Debug)]
+pub struct Engine {
+    commands: Sender<Command>,
+    alarm: Alarm,
+    udp: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Binds the socket and starts the network thread.
+    ///
+    /// # Errors
+    /// When the address is taken or the system gives no thread.
+    pub fn start(parts: EngineParts) -> io::Result<Self> {
+        let udp_port = UdpPort::bind(parts.config.udp)?;
+        let udp = udp_port.bound();
+        let alarm = Alarm::new()?;
+        let (commands, inbox): (Sender<Command>, Receiver<Command>) = channel();
+        let (wire, bell) = (Wire::new(udp_port), alarm.clone());
+        let thread = thread::Builder::new()
+            .name("webrtc-net".into())
+            .spawn(move || NetThread::new(parts, wire, bell, inbox).run())?;
+        Ok(Self {
+            commands,
+            alarm,
+            udp,
+            thread: Some(thread),
+        })
+    }
+
+    /// Address of the UDP socket.
+    #[must_use]
+    pub const fn udp(&self) -> SocketAddr {
+        self.udp
+    }
+
+    fn send(&self, command: Command) {
+        // The thread outlives every handle, so a failed send is a panic already reported there.
+        if self.commands.send(command).is_ok() {
+            self.alarm.ring();
+        }
+    }
+
+    /// Answers an offer with a new session.
+    pub fn offer(&self, sdp: String, on_answer: OnAnswer) {
+        self.send(Command::Offer { sdp, on_answer });
+    }
+
+    /// Takes a candidate of the viewer's, as in `a=candidate:`.
+    pub fn candidate(&self, viewer: ViewerId, candidate: String) {
+        self.send(Command::Candidate { viewer, candidate });
+    }
+
+    /// Ends a session.
+    pub fn close(&self, viewer: ViewerId, reason: EndReason) {
+        self.send(Command::Close { viewer, reason });
+    }
+
+    /// Takes over a connection that speaks RFC 4571.
+    pub fn accept_tcp(&self, stream: TcpStream) {
+        self.send(Command::AcceptTcp(stream));
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.send(Command::Stop);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the network thread panicked");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The network thread: sleeps on sockets, alarm and deadlines, and drives every session.
+
+use crate::addresses;
+use crate::engine::{
+    Answer, Command, EndReason, EngineParts, MAX_SDP_BYTES, MAX_SESSIONS, OfferError,
+};
+use crate::session::{Session, SessionParts};
+use crate::udp::Route;
+use crate::wake::{Alarm, readable, sleep};
+use crate::wire::Wire;
+use events::ViewerId;
+use media::MonoTime;
+use pipeline::priority;
+use rustix::event::{PollFd, PollFlags};
+use std::net::IpAddr;
+use std::sync::mpsc::Receiver;
+use str0m::config::DtlsCert;
+use str0m::net::{Protocol, Receive};
+use str0m::{Candidate, Input};
+
+pub(crate) struct NetThread {
+    parts: EngineParts,
+    wire: Wire,
+    alarm: Alarm,
+    inbox: Receiver<Command>,
+    sessions: Vec<Session>,
+    next_viewer: u32,
+    addresses: Vec<IpAddr>,
+    /// One certificate for all sessions: making one takes longer than all the rest of an answer.
+    certificate: Option<DtlsCert>,
+}
+
+impl NetThread {
+    pub(crate) fn new(
+        parts: EngineParts,
+        wire: Wire,
+        alarm: Alarm,
+        inbox: Receiver<Command>,
+    ) -> Self {
+        let addresses = addresses::reachable(wire.udp.bound().ip());
+        let certificate = str0m::crypto::from_feature_flags()
+            .dtls_provider
+            .generate_certificate();
+        let (sessions, next_viewer) = (Vec::new(), 1);
+        Self {
+            parts,
+            wire,
+            alarm,
+            inbox,
+            sessions,
+            next_viewer,
+            addresses,
+            certificate,
+        }
+    }
+
+    pub(crate) fn run(mut self) {
+        priority::raise(priority::SEND_NICE);
+        loop {
+            if let Err(error) = self.sleep() {
+                tracing::error!(%error, "the network thread cannot wait for its sockets");
+                break;
+            }
+            self.alarm.hush();
+            if !self.obey() {
+                break;
+            }
+            self.receive();
+            self.drive();
+            self.wire.flush();
+        }
+        for session in std::mem::take(&mut self.sessions) {
+            self.end(session, EndReason::HostStopped);
+        }
+        self.wire.flush();
+    }
+
+    fn sleep(&self) -> std::io::Result<()> {
+        let deadline = self.sessions.iter().map(Session::wake_at).min();
+        let mut fds = Vec::with_capacity(2);
+        fds.push(readable(&self.alarm));
+        fds.push(readable(&self.wire.udp));
+        for peer in self.wire.tcp.iter() {
+            let interest = if peer.has_waiting() {
+                PollFlags::IN | PollFlags::OUT
+            } else {
+                PollFlags::IN
+            };
+            fds.push(PollFd::new(peer, interest));
+        }
+        sleep(&mut fds, deadline)
+    }
+
+    /// Obeys waiting commands. `false` when told to stop.
+    fn obey(&mut self) -> bool {
+        while let Ok(command) = self.inbox.try_recv() {
+            match command {
+                Command::Offer { sdp, on_answer } => on_answer(self.answer(&sdp)),
+                Command::Candidate { viewer, candidate } => self.candidate(viewer, &candidate),
+                Command::Close { viewer, reason } => {
+                    if let Some(at) = self.position(viewer) {
+                        let session = self.sessions.swap_remove(at);
+                        self.end(session, reason);
+                    }
+                }
+                Command::AcceptTcp(stream) => self.wire.tcp.add(stream),
+                Command::Stop => return false,
+            }
+        }
+        true
+    }
+
+    fn position(&self, viewer: ViewerId) -> Option<usize> {
+        self.sessions
+            .iter()
+            .position(|session| session.viewer() == viewer)
+    }
+
+    fn answer(&mut self, sdp: &str) -> Result<Answer, OfferError> {
+        if self.sessions.len() >= MAX_SESSIONS {
+            return Err(OfferError::Busy(format!(
+                "{MAX_SESSIONS} viewers are the limit"
+            )));
+        }
+        if sdp.len() > MAX_SDP_BYTES {
+            return Err(OfferError::Malformed(format!(
+                "longer than {MAX_SDP_BYTES} bytes"
+            )));
+        }
+        let viewer = ViewerId(self.next_viewer);
+        let candidates = addresses::candidates(
+            &self.addresses,
+            self.wire.udp.bound().port(),
+            self.parts.config.tcp_port,
+        );
+        let parts = SessionParts {
+            viewer,
+            config: self.parts.config,
+            certificate: self.certificate.clone(),
+            candidates,
+            events: self.parts.events.clone(),
+            alarm: self.alarm.clone(),
+        };
+        let (session, sdp) = Session::answer(parts, sdp, &self.parts.pipeline)?;
+        self.next_viewer += 1;
+        self.sessions.push(session);
+        Ok(Answer { viewer, sdp })
+    }
+
+    fn candidate(&mut self, viewer: ViewerId, candidate: &str) {
+        let Some(at) = self.position(viewer) else {
+            return;
+        };
+        match Candidate::from_sdp_string(candidate) {
+            Ok(candidate) => self.sessions[at].add_candidate(candidate),
+            // Browsers hide their addresses behind names that only their own network resolves;
+            // their checks tell the address anyway.
+            Err(error) => tracing::debug!(%error, "a viewer's candidate was passed over"),
+        }
+    }
+
+    fn receive(&mut self) {
+        let now = MonoTime::now();
+        let sessions = &mut self.sessions;
+        self.wire.udp.receive(|route, packet| {
+            deliver(sessions, Protocol::Udp, route, packet, now);
+        });
+        self.wire.tcp.receive(|route, packet| {
+            deliver(sessions, Protocol::Tcp, route, packet, now);
+        });
+    }
+
+    fn drive(&mut self) {
+        let mut at = 0;
+        while at < self.sessions.len() {
+            let now = MonoTime::now();
+            match self.sessions[at].drive(now, &mut self.wire) {
+                Ok(()) => at += 1,
+                Err(reason) => {
+                    let session = self.sessions.swap_remove(at);
+                    self.end(session, reason);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, mut session: Session, reason: EndReason) {
+        session.say_goodbye(&mut self.wire);
+        let viewer = session.viewer();
+        // The lease goes first, so that whoever hears of the end finds it gone.
+        drop(session);
+        tracing::info!(viewer = viewer.0, %reason, "session ended");
+        (self.parts.on_end)(viewer, reason);
+    }
+}
+
+fn deliver(
+    sessions: &mut [Session],
+    protocol: Protocol,
+    route: Route,
+    packet: &[u8],
+    now: MonoTime,
+) {
+    let Ok(receive) = Receive::new(protocol, route.remote, route.local, packet) else {
+        return;
+    };
+    let input = Input::Receive(now.to_instant(), receive);
+    if let Some(session) = sessions.iter_mut().find(|session| session.accepts(&input)) {
+        session.take(input, now);
+    }
+}

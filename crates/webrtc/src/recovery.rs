@@ -1,0 +1,237 @@
+//! Decides when a viewer's loss is past repair by resending: pure, fed with NACKs and times.
+
+use media::{FrameIndex, MonoTime};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Pictures whose sequence numbers are remembered.
+const REMEMBERED_PICTURES: usize = 512;
+/// Sequence numbers watched at once; more at a time is an outage, not a loss.
+const WATCHED_PACKETS: usize = 1024;
+/// A packet that is not asked for again within this many round trips has arrived.
+const FORGET_AFTER_ROUND_TRIPS: u32 = 4;
+/// Round trip assumed until one was measured.
+const ASSUMED_RTT: Duration = Duration::from_millis(30);
+
+#[derive(Clone, Copy, Debug)]
+struct SentPicture {
+    frame: FrameIndex,
+    first_sequence: u64,
+    last_sequence: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Watched {
+    sequence: u64,
+    first_asked: MonoTime,
+    last_asked: MonoTime,
+    times_asked: u32,
+}
+
+/// What a NACK calls for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// First and last picture that resending did not save.
+    pub lost: Option<(FrameIndex, FrameIndex)>,
+}
+
+/// Remembers what was sent and what was asked for again.
+#[derive(Debug)]
+pub struct LossWatch {
+    pictures: VecDeque<SentPicture>,
+    watched: Vec<Watched>,
+    frame_interval: Duration,
+    rtt: Option<Duration>,
+    next_sequence: u64,
+}
+
+impl LossWatch {
+    /// A watch for a stream with this time between frames.
+    #[must_use]
+    pub fn new(frame_interval: Duration) -> Self {
+        Self {
+            pictures: VecDeque::with_capacity(REMEMBERED_PICTURES),
+            watched: Vec::with_capacity(64),
+            frame_interval,
+            rtt: None,
+            next_sequence: 0,
+        }
+    }
+
+    /// Takes note of a measured round trip.
+    pub fn set_rtt(&mut self, rtt: Duration) {
+        self.rtt = Some(rtt);
+    }
+
+    /// The round trip, measured or assumed.
+    #[must_use]
+    pub fn rtt(&self) -> Duration {
+        self.rtt.unwrap_or(ASSUMED_RTT)
+    }
+
+    /// Takes note of a picture and the sequence numbers of its packets.
+    pub fn sent(&mut self, frame: FrameIndex, first_sequence: u64, last_sequence: u64) {
+        if self.pictures.len() == REMEMBERED_PICTURES {
+            self.pictures.pop_front();
+        }
+        self.pictures.push_back(SentPicture {
+            frame,
+            first_sequence,
+            last_sequence,
+        });
+        self.next_sequence = last_sequence + 1;
+    }
+
+    /// Extends a 16-bit sequence number of a report to the one that was sent, if it was.
+    #[must_use]
+    pub fn extend(&self, sequence: u16) -> Option<u64> {
+        let last = self.next_sequence.checked_sub(1)?;
+        let back = (last as u16).wrapping_sub(sequence);
+        last.checked_sub(u64::from(back))
+    }
+
+    /// A keyframe or another fresh start: what was lost before does not matter any more.
+    pub fn forget_losses(&mut self) {
+        self.watched.clear();
+    }
+
+    /// How often this packet was asked for, and since when.
+    fn note(&mut self, sequence: u64, now: MonoTime) -> Watched {
+        if let Some(known) = self
+            .watched
+            .iter_mut()
+            .find(|known| known.sequence == sequence)
+        {
+            known.last_asked = now;
+            known.times_asked += 1;
+            return *known;
+        }
+        let fresh = Watched {
+            sequence,
+            first_asked: now,
+            last_asked: now,
+            times_asked: 1,
+        };
+        if self.watched.len() < WATCHED_PACKETS {
+            self.watched.push(fresh);
+        }
+        fresh
+    }
+
+    fn picture_of(&self, sequence: u64) -> Option<FrameIndex> {
+        let after = self
+            .pictures
+            .partition_point(|picture| picture.last_sequence < sequence);
+        let picture = self.pictures.get(after)?;
+        (picture.first_sequence..=picture.last_sequence)
+            .contains(&sequence)
+            .then_some(picture.frame)
+    }
+
+    /// A viewer asked again for these packets. A packet still asked for two round trips and two
+    /// frames after it was first missed, or one of a picture no longer remembered, is past saving.
+    pub fn asked_again(
+        &mut self,
+        sequences: impl IntoIterator<Item = u64>,
+        now: MonoTime,
+    ) -> Verdict {
+        let patience = self.rtt() * 2 + self.frame_interval * 2;
+        let forget_after = patience + self.rtt() * FORGET_AFTER_ROUND_TRIPS;
+        self.watched
+            .retain(|known| now.since(known.last_asked) <= forget_after);
+        let mut lost: Option<(FrameIndex, FrameIndex)> = None;
+        for sequence in sequences {
+            let watched = self.note(sequence, now);
+            if now.since(watched.first_asked) < patience {
+                continue;
+            }
+            let Some(frame) = self.picture_of(sequence) else {
+                continue;
+            };
+            let (first, last) = lost.unwrap_or((frame, frame));
+            lost = Some((first.min(frame), last.max(frame)));
+        }
+        if lost.is_some() {
+            self.watched
+                .retain(|known| now.since(known.first_asked) < patience);
+        }
+        Verdict { lost }
+    }
+
+    /// How many times a packet was asked for so far.
+    #[must_use]
+    pub fn times_asked(&self, sequence: u64) -> u32 {
+        let known = self.watched.iter().find(|known| known.sequence == sequence);
+        known.map_or(0, |known| known.times_asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Duration = Duration::from_nanos(16_666_667);
+    const RTT: Duration = Duration::from_millis(40);
+
+    fn at(ms: u64) -> MonoTime {
+        MonoTime::ZERO + Duration::from_millis(1000 + ms)
+    }
+
+    /// A watch that has sent `pictures` pictures of ten packets each.
+    fn watch(pictures: u64) -> LossWatch {
+        let mut watch = LossWatch::new(FRAME);
+        watch.set_rtt(RTT);
+        for picture in 0..pictures {
+            watch.sent(FrameIndex(picture), picture * 10, picture * 10 + 9);
+        }
+        watch
+    }
+
+    #[test]
+    fn a_first_request_is_left_to_resending() {
+        assert_eq!(watch(5).asked_again([23], at(0)).lost, None);
+    }
+
+    #[test]
+    fn a_packet_missing_after_two_round_trips_and_two_frames_is_lost() {
+        let mut watch = watch(5);
+        assert_eq!(watch.asked_again([23, 31], at(0)).lost, None);
+        assert_eq!(watch.asked_again([23, 31], at(60)).lost, None);
+        let lost = watch.asked_again([23, 31], at(114)).lost;
+        assert_eq!(lost, Some((FrameIndex(2), FrameIndex(3))));
+        assert_eq!(watch.asked_again([23], at(120)).lost, None, "reported once");
+    }
+
+    #[test]
+    fn a_packet_not_asked_for_again_is_forgotten() {
+        let mut watch = watch(5);
+        watch.asked_again([23], at(0));
+        watch.asked_again([31], at(2000));
+        assert_eq!(watch.times_asked(23), 0);
+        assert_eq!(
+            watch.asked_again([23], at(2001)).lost,
+            None,
+            "a new loss starts anew"
+        );
+    }
+
+    #[test]
+    fn sequence_numbers_extend_across_the_wrap() {
+        let mut watch = LossWatch::new(FRAME);
+        assert_eq!(watch.extend(5), None, "nothing was sent");
+        watch.sent(FrameIndex(1), 65_530, 65_540);
+        assert_eq!(watch.extend(4), Some(65_540));
+        assert_eq!(watch.extend(65_535), Some(65_535));
+        assert_eq!(watch.extend(65_530), Some(65_530));
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_is_asked_for() {
+        let mut watch = watch(600);
+        assert_eq!(watch.pictures.len(), REMEMBERED_PICTURES);
+        for round in 0..10 {
+            watch.asked_again((round * 1000)..(round * 1000 + 1000), at(round));
+        }
+        assert!(watch.watched.len() <= WATCHED_PACKETS);
+    }
+}

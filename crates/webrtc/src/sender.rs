@@ -1,0 +1,217 @@
+//! Sends one access unit at a time: cut into packets, written in paced chunks, each packet with
+//! the header extensions that keep a browser from waiting.
+
+use crate::dependency::Descriptor;
+use crate::packetise::packetise;
+use events::{EventSink, FrameSent, ViewerId};
+use media::{AccessUnit, FrameIndex, MonoTime, PacketBatch, Rtp90k};
+use pipeline::{PacingInput, PacingPlan};
+use std::sync::Arc;
+use std::time::Duration;
+use str0m::Rtc;
+use str0m::media::{MediaTime, Mid, Pt};
+use str0m::rtp::{AbsCaptureTime, ExtensionValues, RtpWrite};
+
+/// Payload of a full packet: with headers, extensions, SRTP and IPv6 it stays below 1280 bytes,
+/// which every IPv6 path carries.
+pub(crate) const MAX_PAYLOAD_BYTES: usize = 1160;
+/// Packets that a batch has room for before it grows.
+const PLANNED_PACKETS: usize = 64;
+/// The first sequence number: low, so that the SRTP rollover counter starts at zero.
+const FIRST_SEQUENCE: u64 = 1000;
+
+/// How to send video on this connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Track {
+    pub(crate) mid: Mid,
+    pub(crate) payload_type: Pt,
+    pub(crate) playout_delay: bool,
+    pub(crate) capture_time: bool,
+    pub(crate) dependencies: bool,
+}
+
+struct InFlight {
+    unit: Arc<AccessUnit>,
+    plan: PacingPlan,
+    written: usize,
+    next_at: MonoTime,
+    packetised: MonoTime,
+    first_sent: Option<MonoTime>,
+}
+
+/// The sending half of a session.
+pub(crate) struct Sender {
+    viewer: ViewerId,
+    track: Track,
+    frame_interval: Duration,
+    events: EventSink,
+    batch: PacketBatch,
+    in_flight: Option<InFlight>,
+    next_sequence: u64,
+    last_begun: MonoTime,
+    last_frame: FrameIndex,
+}
+
+impl Sender {
+    pub(crate) fn new(
+        viewer: ViewerId,
+        track: Track,
+        frame_interval: Duration,
+        events: EventSink,
+    ) -> Self {
+        Self {
+            viewer,
+            track,
+            frame_interval,
+            events,
+            batch: PacketBatch::with_capacity(PLANNED_PACKETS, MAX_PAYLOAD_BYTES),
+            in_flight: None,
+            next_sequence: FIRST_SEQUENCE,
+            last_begun: MonoTime::ZERO,
+            last_frame: FrameIndex(0),
+        }
+    }
+
+    pub(crate) const fn is_idle(&self) -> bool {
+        self.in_flight.is_none()
+    }
+
+    /// The picture sent last.
+    pub(crate) const fn frame(&self) -> FrameIndex {
+        self.last_frame
+    }
+
+    /// Whether nothing was sent for some time.
+    pub(crate) fn is_quiet(&self, now: MonoTime, after: Duration) -> bool {
+        self.is_idle() && now.since(self.last_begun) >= after
+    }
+
+    /// When the next chunk is due, if a unit is in flight.
+    pub(crate) fn next_at(&self) -> Option<MonoTime> {
+        self.in_flight.as_ref().map(|unit| unit.next_at)
+    }
+
+    /// Cuts a unit into packets; returns its first and last sequence number.
+    pub(crate) fn begin(
+        &mut self,
+        unit: Arc<AccessUnit>,
+        now: MonoTime,
+        link_bps: Option<u64>,
+    ) -> (u64, u64) {
+        packetise(&unit.data, MAX_PAYLOAD_BYTES, &mut self.batch);
+        let plan = PacingPlan::new(PacingInput {
+            packets: self.batch.len(),
+            bytes: self.batch.total_bytes(),
+            frame_interval: self.frame_interval,
+            link_bps: link_bps.map(|bps| bps * 2),
+        });
+        self.last_begun = now;
+        self.last_frame = unit.index;
+        let first = self.next_sequence;
+        let packets = self.batch.len() as u64;
+        if packets > 0 {
+            let (written, packetised) = (0, MonoTime::now());
+            let first_sent = None;
+            self.in_flight = Some(InFlight {
+                unit,
+                plan,
+                written,
+                next_at: now,
+                packetised,
+                first_sent,
+            });
+        }
+        (first, (first + packets).saturating_sub(1))
+    }
+
+    /// Writes the next chunk into the connection.
+    pub(crate) fn write_chunk(&mut self, rtc: &mut Rtc, now: MonoTime) {
+        let Some(in_flight) = &mut self.in_flight else {
+            return;
+        };
+        let mut api = rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(self.track.mid, None) else {
+            return;
+        };
+        let end = self
+            .batch
+            .len()
+            .min(in_flight.written + in_flight.plan.chunk_packets);
+        let unit = &in_flight.unit;
+        let captured = unit.times.capture.noticed;
+        for position in in_flight.written..end {
+            let Some(payload) = self.batch.get(position) else {
+                break;
+            };
+            let last = position + 1 == self.batch.len();
+            let values = extension_values(self.track, unit, position == 0, last);
+            let write = RtpWrite::new(
+                self.track.payload_type,
+                self.next_sequence.into(),
+                Rtp90k::from_time(captured).0,
+                captured.to_instant(),
+                payload,
+            );
+            stream.write_rtp(write.marker(last).nackable(true).ext_vals(values));
+            self.next_sequence += 1;
+        }
+        in_flight.written = end;
+        in_flight.next_at = now + in_flight.plan.gap;
+    }
+
+    /// The chunk written last was handed to the kernel by `now`.
+    pub(crate) fn chunk_sent(&mut self, now: MonoTime) {
+        let Some(in_flight) = &mut self.in_flight else {
+            return;
+        };
+        let first_sent = *in_flight.first_sent.get_or_insert(now);
+        if in_flight.written < self.batch.len() {
+            return;
+        }
+        let unit = &in_flight.unit;
+        self.events.emit(FrameSent {
+            viewer: self.viewer,
+            index: unit.index,
+            rtp: Rtp90k::from_time(unit.times.capture.noticed),
+            kind: unit.kind,
+            keyframe: unit.is_keyframe(),
+            times: unit.times,
+            packetised: in_flight.packetised,
+            first_sent,
+            last_sent: now,
+            packets: u32::try_from(self.batch.len()).unwrap_or(u32::MAX),
+            bytes: u32::try_from(self.batch.total_bytes()).unwrap_or(u32::MAX),
+        });
+        self.in_flight = None;
+    }
+}
+
+fn extension_values(
+    track: Track,
+    unit: &AccessUnit,
+    first_packet: bool,
+    last_packet: bool,
+) -> ExtensionValues {
+    let mut values = ExtensionValues::default();
+    if first_packet && track.playout_delay {
+        values.play_delay_min = Some(MediaTime::ZERO);
+        values.play_delay_max = Some(MediaTime::ZERO);
+    }
+    if first_packet && track.capture_time {
+        let capture_time = unit.times.capture.noticed.to_system_time();
+        values.abs_capture_time = Some(AbsCaptureTime {
+            capture_time,
+            clock_offset: None,
+        });
+    }
+    if track.dependencies {
+        let (frame, reference) = (unit.index, unit.reference);
+        values.user_values.set(Descriptor {
+            first_packet,
+            last_packet,
+            frame,
+            reference,
+        });
+    }
+    values
+}

@@ -1,0 +1,436 @@
+//! One viewer: its connection, its lease, its losses and its share of the bandwidth.
+
+use crate::dependency;
+use crate::engine::{EndReason, EngineConfig, FindPipeline, OfferError};
+use crate::rate::RateFollower;
+use crate::recovery::LossWatch;
+use crate::sender::{Sender, Track};
+use crate::wake::Alarm;
+use crate::wire::Wire;
+use encode::KeyframeReason;
+use events::{EventSink, LinkSample, LossRepair, RepairKind, ViewerId};
+use media::{Bitrate, MonoTime};
+use pipeline::{Lease, Pipeline, UnitQueue};
+use std::sync::Arc;
+use std::time::Duration;
+use str0m::bwe::BweKind;
+use str0m::change::SdpOffer;
+use str0m::config::DtlsCert;
+use str0m::format::Codec;
+use str0m::media::Mid;
+use str0m::rtp::rtcp::Rtcp;
+use str0m::rtp::{Extension, ExtensionMap, RawPacket};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+
+/// Outputs taken in one go; more would mean that the library does not come to rest.
+const MAX_OUTPUTS: usize = 100_000;
+/// How often the link is sampled.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// While nothing is sent, the connection is looked after this often: often enough to answer, too
+/// seldom to pad.
+const QUIET_WAKE: Duration = Duration::from_secs(1);
+/// Nothing was sent for this long: quiet.
+const QUIET_AFTER: Duration = Duration::from_millis(1500);
+/// An offer must lead to a connection within this time.
+const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+/// Resent packets are kept this long; older ones would only come too late.
+const RESEND_WITHIN: Duration = Duration::from_millis(500);
+/// Packets kept for resending.
+const RESEND_PACKETS: usize = 1024;
+/// Share of resent bytes in a second beyond which resending stops feeding a jam.
+const RESEND_SHARE: f32 = 0.25;
+
+/// What a session is made of.
+pub(crate) struct SessionParts {
+    pub(crate) viewer: ViewerId,
+    pub(crate) config: EngineConfig,
+    pub(crate) certificate: Option<DtlsCert>,
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) events: EventSink,
+    pub(crate) alarm: Alarm,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    nacks: u32,
+    plis: u32,
+    estimate_bps: Option<u32>,
+    sent_before: u64,
+}
+
+pub(crate) struct Session {
+    viewer: ViewerId,
+    rtc: Rtc,
+    lease: Lease,
+    queue: Arc<UnitQueue>,
+    // The pipeline lives at least as long as anybody holds a lease on it.
+    _pipeline: Arc<Pipeline>,
+    events: EventSink,
+    config: EngineConfig,
+    sender: Sender,
+    watch: LossWatch,
+    rate: RateFollower,
+    mid: Mid,
+    connected: bool,
+    timeout: MonoTime,
+    driven_at: MonoTime,
+    heard_at: MonoTime,
+    counters: Counters,
+    /// Bytes handed to the wire for this session.
+    sent_bytes: u64,
+}
+
+impl Session {
+    /// Answers an offer: the connection, and a lease that warms source and encoder up meanwhile.
+    pub(crate) fn answer(
+        parts: SessionParts,
+        sdp: &str,
+        find_pipeline: &FindPipeline,
+    ) -> Result<(Self, String), OfferError> {
+        let malformed = |error: &dyn std::fmt::Display| OfferError::Malformed(error.to_string());
+        let offer = SdpOffer::from_sdp_string(sdp).map_err(|error| malformed(&error))?;
+        let now = MonoTime::now();
+        let mut rtc = configure(&parts).build(now.to_instant());
+        for candidate in parts.candidates {
+            rtc.add_local_candidate(candidate);
+        }
+        let answer = rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .map_err(|error| malformed(&error))?;
+        let answer = answer.to_sdp_string();
+        let track = find_track(&rtc, &answer).ok_or(OfferError::NoCommonCodec)?;
+
+        let pipeline = find_pipeline().map_err(OfferError::Busy)?;
+        let params = pipeline.params();
+        let alarm = parts.alarm.clone();
+        let queue = UnitQueue::new(params.rate.interval(), move || alarm.ring());
+        let lease = pipeline
+            .acquire(parts.viewer, Arc::clone(&queue))
+            .map_err(|error| OfferError::Busy(error.to_string()))?;
+
+        let rate = RateFollower::new(
+            params.bitrate,
+            initial_estimate(&parts.config, params.bitrate),
+        );
+        let wanted = str0m::bwe::Bitrate::bps(u64::from(params.bitrate.bps()));
+        rtc.bwe().set_bitrate(str0m::bwe::Bitrate::ZERO, wanted);
+        // A refused command only leaves the encoder at its own bitrate a little longer.
+        let _ = lease.set_rate(rate.target());
+        let session = Self {
+            viewer: parts.viewer,
+            sender: Sender::new(
+                parts.viewer,
+                track,
+                params.rate.interval(),
+                parts.events.clone(),
+            ),
+            watch: LossWatch::new(params.rate.interval()),
+            rate,
+            rtc,
+            lease,
+            queue,
+            _pipeline: pipeline,
+            events: parts.events,
+            config: parts.config,
+            mid: track.mid,
+            connected: false,
+            timeout: now,
+            driven_at: now,
+            heard_at: now,
+            counters: Counters::default(),
+            sent_bytes: 0,
+        };
+        Ok((session, answer))
+    }
+
+    pub(crate) const fn viewer(&self) -> ViewerId {
+        self.viewer
+    }
+
+    pub(crate) fn add_candidate(&mut self, candidate: Candidate) {
+        self.rtc.add_remote_candidate(candidate);
+        self.timeout = MonoTime::ZERO;
+    }
+
+    pub(crate) fn accepts(&self, input: &Input<'_>) -> bool {
+        self.rtc.accepts(input)
+    }
+
+    pub(crate) fn take(&mut self, input: Input<'_>, now: MonoTime) {
+        self.heard_at = now;
+        self.timeout = MonoTime::ZERO;
+        if let Err(error) = self.rtc.handle_input(input) {
+            tracing::debug!(viewer = self.viewer.0, %error, "a packet was not understood");
+        }
+    }
+
+    /// When this session next needs the thread.
+    pub(crate) fn wake_at(&self) -> MonoTime {
+        let mut at = self.timeout;
+        if self.connected && self.sender.is_quiet(self.driven_at, QUIET_AFTER) {
+            at = at.max(self.driven_at + QUIET_WAKE);
+        }
+        if let Some(next) = self.sender.next_at() {
+            at = at.min(next);
+        }
+        at.min(self.heard_at + self.patience())
+    }
+
+    fn patience(&self) -> Duration {
+        if self.connected {
+            self.config.idle_timeout
+        } else {
+            CONNECT_WITHIN
+        }
+    }
+
+    /// Moves everything that can move at `now`.
+    pub(crate) fn drive(&mut self, now: MonoTime, wire: &mut Wire) -> Result<(), EndReason> {
+        if !self.rtc.is_alive() {
+            return Err(EndReason::Left);
+        }
+        if now.since(self.heard_at) >= self.patience() {
+            return Err(EndReason::Timeout);
+        }
+        if self.queue.is_closed() {
+            return Err(EndReason::StreamEnded);
+        }
+        self.driven_at = now;
+        if self.connected {
+            self.pump(now, wire)?;
+        }
+        if now >= self.timeout {
+            self.exchange(now, wire)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is due of the unit in flight, and starts the next ones.
+    fn pump(&mut self, now: MonoTime, wire: &mut Wire) -> Result<(), EndReason> {
+        let mut now = now;
+        loop {
+            if self.sender.is_idle() {
+                let Some(unit) = self.queue.pop() else {
+                    return Ok(());
+                };
+                if unit.is_keyframe() {
+                    self.watch.forget_losses();
+                }
+                let link_bps = self.counters.estimate_bps.map(u64::from);
+                let (first, last) = self.sender.begin(unit, now, link_bps);
+                self.watch.sent(self.sender.frame(), first, last);
+            }
+            if self.sender.next_at().is_some_and(|next| next > now) {
+                return Ok(());
+            }
+            self.sender.write_chunk(&mut self.rtc, now);
+            self.exchange(now, wire)?;
+            wire.flush();
+            now = MonoTime::now();
+            self.sender.chunk_sent(now);
+        }
+    }
+
+    /// Lets the connection work until it has nothing more to say.
+    fn exchange(&mut self, now: MonoTime, wire: &mut Wire) -> Result<(), EndReason> {
+        let instant = now.to_instant();
+        let broken = |viewer: ViewerId, error: &dyn std::fmt::Display| {
+            tracing::warn!(viewer = viewer.0, %error, "the connection broke");
+            EndReason::Error
+        };
+        let before = wire.sent_bytes();
+        self.rtc
+            .handle_input(Input::Timeout(instant))
+            .map_err(|error| broken(self.viewer, &error))?;
+        for _ in 0..MAX_OUTPUTS {
+            let output = self
+                .rtc
+                .poll_output()
+                .map_err(|error| broken(self.viewer, &error))?;
+            match output {
+                Output::Transmit(transmit) => wire.send(&transmit),
+                Output::Event(event) => self.on_event(event, now)?,
+                Output::Timeout(at) if at <= instant => {
+                    self.rtc
+                        .handle_input(Input::Timeout(instant))
+                        .map_err(|error| broken(self.viewer, &error))?;
+                }
+                Output::Timeout(at) => {
+                    self.timeout = MonoTime::from_instant(at);
+                    break;
+                }
+            }
+        }
+        self.sent_bytes += wire.sent_bytes() - before;
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: Event, now: MonoTime) -> Result<(), EndReason> {
+        match event {
+            Event::Connected => {
+                tracing::info!(viewer = self.viewer.0, "connected");
+                self.connected = true;
+                if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(self.mid, None) {
+                    stream.set_unpaced(true);
+                    stream.set_rtx_cache(RESEND_PACKETS, RESEND_WITHIN, Some(RESEND_SHARE));
+                }
+            }
+            Event::KeyframeRequest(_) => {
+                self.counters.plis += 1;
+                self.watch.forget_losses();
+                // A full command queue means that the encoder is about to look at it anyway.
+                let _ = self.lease.request_keyframe(KeyframeReason::Requested);
+            }
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
+                let bps = estimate.as_u64();
+                self.counters.estimate_bps = Some(u32::try_from(bps).unwrap_or(u32::MAX));
+                if let Some(target) = self.rate.estimate(bps, now) {
+                    let _ = self.lease.set_rate(target);
+                }
+            }
+            Event::RawPacket(packet) => {
+                if let RawPacket::RtcpRx(Rtcp::Nack(nack)) = *packet {
+                    let sequences = nack.reports.iter().flat_map(|entry| {
+                        let following = (0..16).filter(move |bit| entry.blp >> bit & 1 == 1);
+                        std::iter::once(entry.pid)
+                            .chain(following.map(move |bit| entry.pid.wrapping_add(bit + 1)))
+                    });
+                    self.on_nack(sequences.collect(), now);
+                }
+            }
+            Event::MediaEgressStats(stats) => {
+                if let Some(rtt) = stats.rtt {
+                    self.watch.set_rtt(rtt);
+                }
+                self.sample(stats.loss, now);
+            }
+            Event::Closed => return Err(EndReason::Left),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_nack(&mut self, sequences: Vec<u16>, now: MonoTime) {
+        let packets = u32::try_from(sequences.len()).unwrap_or(u32::MAX);
+        self.counters.nacks = self.counters.nacks.saturating_add(packets);
+        let sent: Vec<u64> = sequences
+            .into_iter()
+            .filter_map(|sequence| self.watch.extend(sequence))
+            .collect();
+        let verdict = self.watch.asked_again(sent, now);
+        let viewer = self.viewer;
+        self.events.emit(LossRepair {
+            viewer,
+            kind: RepairKind::Resend,
+            packets,
+            at: now,
+        });
+        if let Some((first, last)) = verdict.lost {
+            let kind = RepairKind::Invalidate;
+            self.events.emit(LossRepair {
+                viewer,
+                kind,
+                packets: 0,
+                at: now,
+            });
+            let _ = self.lease.report_lost(first, last);
+        }
+    }
+
+    fn sample(&mut self, loss: Option<f32>, now: MonoTime) {
+        let sent_bytes = self.sent_bytes - self.counters.sent_before;
+        self.events.emit(LinkSample {
+            viewer: self.viewer,
+            rtt_us: u32::try_from(self.watch.rtt().as_micros()).ok(),
+            loss_ppm: loss.map(|share| (share * 1e6) as u32),
+            estimate_bps: self.counters.estimate_bps,
+            target_bps: self.rate.target().bps(),
+            nacks: self.counters.nacks,
+            plis: self.counters.plis,
+            sent_bytes,
+            at: now,
+        });
+        self.counters.nacks = 0;
+        self.counters.plis = 0;
+        self.counters.sent_before = self.sent_bytes;
+    }
+
+    /// Tells the viewer that nothing more will come.
+    pub(crate) fn say_goodbye(&mut self, wire: &mut Wire) {
+        if self.rtc.is_alive() && self.rtc.close().is_ok() {
+            // Whatever happens now, the session is over.
+            let _ = self.exchange(MonoTime::now(), wire);
+        }
+        self.queue.close();
+    }
+}
+
+fn initial_estimate(config: &EngineConfig, ceiling: Bitrate) -> Bitrate {
+    config.initial_estimate.min(ceiling)
+}
+
+fn configure(parts: &SessionParts) -> RtcConfig {
+    let mut extensions = ExtensionMap::empty();
+    extensions.set(2, Extension::AbsoluteSendTime);
+    extensions.set(3, Extension::TransportSequenceNumber);
+    extensions.set(4, Extension::RtpMid);
+    extensions.set(5, Extension::PlayoutDelay);
+    extensions.set(6, Extension::AbsoluteCaptureTime);
+    extensions.set(7, dependency::extension());
+    let estimate = str0m::bwe::Bitrate::bps(u64::from(parts.config.initial_estimate.bps()));
+    let mut config = RtcConfig::new()
+        .clear_codecs()
+        .enable_h264(true)
+        .set_extension_map(extensions)
+        .set_ice_lite(true)
+        .set_rtp_mode(true)
+        .enable_raw_packets(true)
+        .enable_bwe(Some(estimate))
+        .set_stats_interval(Some(SAMPLE_EVERY));
+    if let Some(certificate) = &parts.certificate {
+        config = config.set_dtls_cert(certificate.clone());
+    }
+    config
+}
+
+/// How to send on the first video section of our answer that sends.
+fn find_track(rtc: &Rtc, answer: &str) -> Option<Track> {
+    let mid = sending_video_mid(answer)?;
+    let media = rtc.media(mid)?;
+    let codecs = rtc.codec_config();
+    let payload_type = media.remote_pts().iter().copied().find(|pt| {
+        codecs.params().iter().any(|param| {
+            param.pt() == *pt
+                && param.spec().codec == Codec::H264
+                && param.spec().format.packetization_mode == Some(1)
+        })
+    })?;
+    let extensions = media.remote_extmap();
+    let has = |wanted: &Extension| extensions.iter().any(|(_, known)| known == wanted);
+    Some(Track {
+        mid,
+        payload_type,
+        playout_delay: has(&Extension::PlayoutDelay),
+        capture_time: has(&Extension::AbsoluteCaptureTime),
+        dependencies: extensions
+            .iter()
+            .any(|(_, known)| known.as_uri() == dependency::URI),
+    })
+}
+
+/// The library tells about sections only once connected; the answer it wrote tells at once.
+fn sending_video_mid(answer: &str) -> Option<Mid> {
+    let sections = answer.split("\r\nm=").skip(1);
+    let sending = sections.filter(|section| {
+        section.starts_with("video ")
+            && !section.starts_with("video 0 ")
+            && section
+                .lines()
+                .any(|line| matches!(line, "a=sendonly" | "a=sendrecv"))
+    });
+    let mut mids = sending
+        .flat_map(str::lines)
+        .filter_map(|line| line.strip_prefix("a=mid:"));
+    mids.next().map(Mid::from)
+}
