@@ -401,6 +401,28 @@ fn the_program_answers_commands_and_cleans_up_after_itself() {
 }
 
 #[test]
+fn ctrl_c_cleans_up_as_well() {
+    let [host, client] = ["i", "j"].map(|side| format!("linkem-cli-{}-{side}", std::process::id()));
+    let mut program = Command::new(env!("CARGO_BIN_EXE_linkem"))
+        .args([&host, &client])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("linkem starts");
+    let mut output = BufReader::new(program.stdout.take().expect("stdout"));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("text");
+    assert_eq!(line, "ready\n");
+    let pid = rustix::process::Pid::from_child(&program);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("signalled");
+    // `wait` would close its input first, which ends it too.
+    let _input = program.stdin.take();
+    assert!(program.wait().expect("ended").success());
+    assert!(!Path::new("/run/netns").join(&host).exists());
+    assert!(!Path::new("/run/netns").join(&client).exists());
+}
+
+#[test]
 fn refusals_name_their_cause() {
     let wrong = Link::pair(Profile {
         phases: Vec::new(),
