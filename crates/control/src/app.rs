@@ -1,0 +1,39 @@
+//! What every request handler shares.
+
+use crate::access::Gate;
+use crate::config::Limits;
+use crate::engine::Engine;
+use crate::session::Ends;
+use crate::whep::WhepSessions;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+/// Longest session description or message taken from a client.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+pub(crate) struct App {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) stats: stats::Reader,
+    pub(crate) gate: Gate,
+    pub(crate) whep: WhepSessions,
+    pub(crate) limits: Limits,
+    /// Turns true once, when the server stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// The connection a request came over.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    pub(crate) ends: Ends,
+    /// The connection counts until the last user of it is gone: a WebSocket outlives its request.
+    pub(crate) _permit: Arc<OwnedSemaphorePermit>,
+}
+
+impl App {
+    /// Waits until the server stops.
+    pub(crate) async fn stopped(&self) {
+        let mut stopping = self.stopping.clone();
+        // A handle that is gone without a word means the same.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    }
+}
