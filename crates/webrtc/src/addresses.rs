@@ -10,7 +10,7 @@ const MAX_ADDRESSES: usize = 16;
 /// Every address that sockets bound to `bound` serve: itself, or those of all interfaces.
 /// Loopback is named only when it is what the sockets are bound to.
 #[must_use]
-pub(crate) fn reachable(bound: IpAddr) -> Vec<IpAddr> {
+pub fn reachable(bound: IpAddr) -> Vec<IpAddr> {
     if !bound.is_unspecified() {
         return vec![bound];
     }

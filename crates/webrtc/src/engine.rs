@@ -25,8 +25,6 @@ pub const MAX_SESSIONS: usize = 64;
 pub struct EngineConfig {
     /// Address of the UDP socket; port 0 takes any.
     pub udp: SocketAddr,
-    /// Port on which ICE-TCP connections are accepted and handed over, if any.
-    pub tcp_port: Option<u16>,
     /// A session that nothing was heard from for this long ends.
     pub idle_timeout: Duration,
     /// Bandwidth believed in before anything was measured.
@@ -103,6 +101,7 @@ pub(crate) enum Command {
     Candidate { viewer: ViewerId, candidate: String },
     Close { viewer: ViewerId, reason: EndReason },
     AcceptTcp(TcpStream),
+    TcpPort(u16),
     Stop,
 }
 
@@ -183,6 +182,12 @@ impl Engine {
     /// Ends a session.
     pub fn close(&self, viewer: ViewerId, reason: EndReason) {
         self.send(Command::Close { viewer, reason });
+    }
+
+    /// Names the port on which ICE-TCP connections are accepted and handed over; answers made from
+    /// now on offer it.
+    pub fn set_tcp_port(&self, port: u16) {
+        self.send(Command::TcpPort(port));
     }
 
     /// Takes over a connection that speaks RFC 4571.

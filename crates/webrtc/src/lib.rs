@@ -16,6 +16,7 @@ mod udp;
 mod wake;
 mod wire;
 
+pub use addresses::reachable as reachable_addresses;
 pub use engine::{
     Answer, EndReason, Engine, EngineConfig, EngineParts, FindPipeline, MAX_SDP_BYTES,
     MAX_SESSIONS, OfferError, OnAnswer, OnEnd,

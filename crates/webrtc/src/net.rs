@@ -26,6 +26,9 @@ pub(crate) struct NetThread {
     sessions: Vec<Session>,
     next_viewer: u32,
     addresses: Vec<IpAddr>,
+    tcp_port: Option<u16>,
+    /// Dropped packets at which to warn next.
+    warn_at: u64,
     /// One certificate for all sessions: making one takes longer than all the rest of an answer.
     certificate: Option<DtlsCert>,
 }
@@ -42,6 +45,7 @@ impl NetThread {
             .dtls_provider
             .generate_certificate();
         let (sessions, next_viewer) = (Vec::new(), 1);
+        let (tcp_port, warn_at) = (None, 1);
         Self {
             parts,
             wire,
@@ -50,6 +54,8 @@ impl NetThread {
             sessions,
             next_viewer,
             addresses,
+            tcp_port,
+            warn_at,
             certificate,
         }
     }
@@ -68,6 +74,7 @@ impl NetThread {
             self.receive();
             self.drive();
             self.wire.flush();
+            self.warn_of_drops();
         }
         for session in std::mem::take(&mut self.sessions) {
             self.end(session, EndReason::HostStopped);
@@ -76,7 +83,8 @@ impl NetThread {
     }
 
     fn sleep(&self) -> std::io::Result<()> {
-        let deadline = self.sessions.iter().map(Session::wake_at).min();
+        let sessions = self.sessions.iter().map(Session::wake_at);
+        let deadline = sessions.chain(self.wire.tcp.deadline()).min();
         let mut fds = Vec::with_capacity(2);
         fds.push(readable(&self.alarm));
         fds.push(readable(&self.wire.udp));
@@ -89,6 +97,18 @@ impl NetThread {
             fds.push(PollFd::new(peer, interest));
         }
         sleep(&mut fds, deadline)
+    }
+
+    /// Tells of packets that the kernel did not take, ever more rarely.
+    fn warn_of_drops(&mut self) {
+        let dropped = self.wire.udp.dropped();
+        if dropped >= self.warn_at {
+            tracing::warn!(
+                dropped,
+                "the kernel did not take some packets: its send buffer is full"
+            );
+            self.warn_at = dropped.saturating_mul(2);
+        }
     }
 
     /// Obeys waiting commands. `false` when told to stop.
@@ -104,6 +124,7 @@ impl NetThread {
                     }
                 }
                 Command::AcceptTcp(stream) => self.wire.tcp.add(stream),
+                Command::TcpPort(port) => self.tcp_port = Some(port),
                 Command::Stop => return false,
             }
         }
@@ -128,11 +149,8 @@ impl NetThread {
             )));
         }
         let viewer = ViewerId(self.next_viewer);
-        let candidates = addresses::candidates(
-            &self.addresses,
-            self.wire.udp.bound().port(),
-            self.parts.config.tcp_port,
-        );
+        let candidates =
+            addresses::candidates(&self.addresses, self.wire.udp.bound().port(), self.tcp_port);
         let parts = SessionParts {
             viewer,
             config: self.parts.config,
@@ -165,9 +183,9 @@ impl NetThread {
         self.wire.udp.receive(|route, packet| {
             deliver(sessions, Protocol::Udp, route, packet, now);
         });
-        self.wire.tcp.receive(|route, packet| {
-            deliver(sessions, Protocol::Tcp, route, packet, now);
-        });
+        self.wire
+            .tcp
+            .receive(|route, packet| deliver(sessions, Protocol::Tcp, route, packet, now));
     }
 
     fn drive(&mut self) {
@@ -200,12 +218,14 @@ fn deliver(
     route: Route,
     packet: &[u8],
     now: MonoTime,
-) {
+) -> bool {
     let Ok(receive) = Receive::new(protocol, route.remote, route.local, packet) else {
-        return;
+        return false;
     };
     let input = Input::Receive(now.to_instant(), receive);
-    if let Some(session) = sessions.iter_mut().find(|session| session.accepts(&input)) {
+    let session = sessions.iter_mut().find(|session| session.accepts(&input));
+    session.is_some_and(|session| {
         session.take(input, now);
-    }
+        true
+    })
 }

@@ -10,6 +10,14 @@ const REMEMBERED_PICTURES: usize = 512;
 const WATCHED_PACKETS: usize = 1024;
 /// A packet that is not asked for again within this many round trips has arrived.
 const FORGET_AFTER_ROUND_TRIPS: u32 = 4;
+/// Beyond this round trip, a burst is not worth waiting for its resends.
+const LONG_RTT: Duration = Duration::from_millis(50);
+/// Pictures hit at once that make a burst.
+const BURST_PICTURES: usize = 2;
+/// A PLI this soon after a recovery (and a round trip) means that the recovery did not help.
+const HELPED_WITHIN: Duration = Duration::from_millis(500);
+/// Recoveries in a row that may fail before they are given up.
+const MAX_FAILED_RECOVERIES: u32 = 2;
 /// Round trip assumed until one was measured.
 const ASSUMED_RTT: Duration = Duration::from_millis(30);
 
@@ -33,6 +41,60 @@ struct Watched {
 pub struct Verdict {
     /// First and last picture that resending did not save.
     pub lost: Option<(FrameIndex, FrameIndex)>,
+}
+
+/// What a lost picture is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// A picture that refers past the loss.
+    Invalidate,
+    /// A keyframe.
+    Keyframe,
+}
+
+/// Whether a viewer decodes on past a gap. It must have agreed to the dependency descriptor, and
+/// must not ask for keyframes right after pictures that were meant to spare it one.
+#[derive(Clone, Copy, Debug)]
+pub struct GapTrust {
+    understands: bool,
+    failed: u32,
+    last_recovery: Option<MonoTime>,
+}
+
+impl GapTrust {
+    /// Trust in a viewer that agreed to the dependency descriptor, or not.
+    #[must_use]
+    pub const fn new(understands: bool) -> Self {
+        Self {
+            understands,
+            failed: 0,
+            last_recovery: None,
+        }
+    }
+
+    /// How to repair a loss now.
+    #[must_use]
+    pub const fn repair(&self) -> Repair {
+        if self.understands && self.failed < MAX_FAILED_RECOVERIES {
+            Repair::Invalidate
+        } else {
+            Repair::Keyframe
+        }
+    }
+
+    /// Takes note of a repair by invalidation.
+    pub fn invalidated(&mut self, now: MonoTime) {
+        self.last_recovery = Some(now);
+    }
+
+    /// Takes note of a request for a keyframe.
+    pub fn keyframe_asked(&mut self, now: MonoTime, rtt: Duration) {
+        if let Some(at) = self.last_recovery.take()
+            && now.since(at) <= HELPED_WITHIN + rtt
+        {
+            self.failed += 1;
+        }
+    }
 }
 
 /// Remembers what was sent and what was asked for again.
@@ -140,16 +202,27 @@ impl LossWatch {
         self.watched
             .retain(|known| now.since(known.last_asked) <= forget_after);
         let mut lost: Option<(FrameIndex, FrameIndex)> = None;
+        let mut fresh: Option<(FrameIndex, FrameIndex)> = None;
+        let mut fresh_pictures = 0;
         for sequence in sequences {
             let watched = self.note(sequence, now);
-            if now.since(watched.first_asked) < patience {
-                continue;
-            }
             let Some(frame) = self.picture_of(sequence) else {
                 continue;
             };
-            let (first, last) = lost.unwrap_or((frame, frame));
-            lost = Some((first.min(frame), last.max(frame)));
+            let late = now.since(watched.first_asked) >= patience;
+            let span = if late { &mut lost } else { &mut fresh };
+            if !late && watched.times_asked == 1 && span.is_none_or(|(_, last)| last != frame) {
+                fresh_pictures += 1;
+            }
+            let (first, last) = span.unwrap_or((frame, frame));
+            *span = Some((first.min(frame), last.max(frame)));
+        }
+        if let Some((first, last)) = fresh
+            && fresh_pictures >= BURST_PICTURES
+            && self.rtt() > LONG_RTT
+        {
+            let (low, high) = lost.unwrap_or((first, last));
+            lost = Some((low.min(first), high.max(last)));
         }
         if lost.is_some() {
             self.watched
@@ -200,6 +273,38 @@ mod tests {
         let lost = watch.asked_again([23, 31], at(114)).lost;
         assert_eq!(lost, Some((FrameIndex(2), FrameIndex(3))));
         assert_eq!(watch.asked_again([23], at(120)).lost, None, "reported once");
+    }
+
+    #[test]
+    fn a_burst_over_a_long_way_does_not_wait_for_resends() {
+        let mut watch = watch(9);
+        assert_eq!(watch.asked_again([23, 31], at(0)).lost, None, "a short way");
+        watch.set_rtt(Duration::from_millis(80));
+        assert_eq!(watch.asked_again([41, 42], at(1)).lost, None, "one picture");
+        let lost = watch.asked_again([55, 66], at(2)).lost;
+        assert_eq!(lost, Some((FrameIndex(5), FrameIndex(6))));
+    }
+
+    #[test]
+    fn recoveries_that_do_not_help_are_given_up() {
+        let mut trust = GapTrust::new(true);
+        for round in 0..2 {
+            assert_eq!(trust.repair(), Repair::Invalidate);
+            trust.invalidated(at(round * 1000));
+            trust.keyframe_asked(at(round * 1000 + 300), RTT);
+        }
+        assert_eq!(trust.repair(), Repair::Keyframe);
+        assert_eq!(GapTrust::new(false).repair(), Repair::Keyframe);
+    }
+
+    #[test]
+    fn an_unrelated_keyframe_request_costs_no_trust() {
+        let mut trust = GapTrust::new(true);
+        for round in 0..5 {
+            trust.invalidated(at(round * 5000));
+            trust.keyframe_asked(at(round * 5000 + 3000), RTT);
+        }
+        assert_eq!(trust.repair(), Repair::Invalidate);
     }
 
     #[test]

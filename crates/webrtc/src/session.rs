@@ -3,7 +3,7 @@
 use crate::dependency;
 use crate::engine::{EndReason, EngineConfig, FindPipeline, OfferError};
 use crate::rate::RateFollower;
-use crate::recovery::LossWatch;
+use crate::recovery::{GapTrust, LossWatch, Repair};
 use crate::sender::{Sender, Track};
 use crate::wake::Alarm;
 use crate::wire::Wire;
@@ -69,6 +69,7 @@ pub(crate) struct Session {
     config: EngineConfig,
     sender: Sender,
     watch: LossWatch,
+    trust: GapTrust,
     rate: RateFollower,
     mid: Mid,
     connected: bool,
@@ -126,6 +127,7 @@ impl Session {
                 parts.events.clone(),
             ),
             watch: LossWatch::new(params.rate.interval()),
+            trust: GapTrust::new(track.dependencies),
             rate,
             rtc,
             lease,
@@ -278,6 +280,7 @@ impl Session {
             }
             Event::KeyframeRequest(_) => {
                 self.counters.plis += 1;
+                self.trust.keyframe_asked(now, self.watch.rtt());
                 self.watch.forget_losses();
                 // A full command queue means that the encoder is about to look at it anyway.
                 let _ = self.lease.request_keyframe(KeyframeReason::Requested);
@@ -326,16 +329,26 @@ impl Session {
             packets,
             at: now,
         });
-        if let Some((first, last)) = verdict.lost {
-            let kind = RepairKind::Invalidate;
-            self.events.emit(LossRepair {
-                viewer,
-                kind,
-                packets: 0,
-                at: now,
-            });
-            let _ = self.lease.report_lost(first, last);
-        }
+        let Some((first, last)) = verdict.lost else {
+            return;
+        };
+        // A refused command means that the encoder has not run for long: the viewer asks again.
+        let (kind, _) = match self.trust.repair() {
+            Repair::Invalidate => {
+                self.trust.invalidated(now);
+                (RepairKind::Invalidate, self.lease.report_lost(first, last))
+            }
+            Repair::Keyframe => (
+                RepairKind::Keyframe,
+                self.lease.request_keyframe(KeyframeReason::Loss),
+            ),
+        };
+        self.events.emit(LossRepair {
+            viewer,
+            kind,
+            packets: 0,
+            at: now,
+        });
     }
 
     fn sample(&mut self, loss: Option<f32>, now: MonoTime) {

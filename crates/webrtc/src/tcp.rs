@@ -1,13 +1,17 @@
 //! ICE over TCP for networks without UDP: packets with a two-byte length in front (RFC 4571).
 
 use crate::udp::Route;
+use media::MonoTime;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 /// Bytes that may wait for a slow connection; beyond it packets are dropped, as a router would.
 const MAX_WAITING_BYTES: usize = 256 << 10;
+/// A connection belongs to a session within this time, or ends.
+const PROVE_WITHIN: Duration = Duration::from_secs(5);
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 64;
 /// Largest packet that makes sense here.
@@ -54,6 +58,9 @@ pub(crate) struct TcpPeer {
     route: Route,
     deframer: Deframer,
     waiting: VecDeque<u8>,
+    opened_at: MonoTime,
+    /// A session knows this connection: it sent a STUN request with the right credentials.
+    proven: bool,
     dead: bool,
 }
 
@@ -67,31 +74,40 @@ impl TcpPeer {
             remote: canonical(stream.peer_addr()?),
             local: canonical(stream.local_addr()?),
         };
-        let (deframer, waiting) = (Deframer::default(), VecDeque::new());
         Ok(Self {
             stream,
             route,
-            deframer,
-            waiting,
+            deframer: Deframer::default(),
+            waiting: VecDeque::new(),
+            opened_at: MonoTime::now(),
+            proven: false,
             dead: false,
         })
+    }
+
+    fn prove_by(&self) -> MonoTime {
+        self.opened_at + PROVE_WITHIN
     }
 
     pub(crate) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    fn receive(&mut self, mut each: impl FnMut(Route, &[u8])) {
+    fn receive(&mut self, mut each: impl FnMut(Route, &[u8]) -> bool) {
         let mut buffer = [0_u8; 4096];
         loop {
             match self.stream.read(&mut buffer) {
                 Ok(0) => self.dead = true,
                 Ok(length) => {
                     let route = self.route;
-                    let pushed = self
-                        .deframer
-                        .push(&buffer[..length], |packet| each(route, packet));
-                    if pushed.is_ok() {
+                    let mut refused = 0;
+                    let pushed = self.deframer.push(&buffer[..length], |packet| {
+                        let taken = each(route, packet);
+                        self.proven |= taken;
+                        refused += usize::from(!taken);
+                    });
+                    let stranger = !self.proven && refused > 0;
+                    if pushed.is_ok() && !stranger {
                         continue;
                     }
                     self.dead = true;
@@ -163,11 +179,24 @@ impl TcpPeers {
         self.peers.iter()
     }
 
-    pub(crate) fn receive(&mut self, mut each: impl FnMut(Route, &[u8])) {
+    /// Hands every waiting packet to `each`, which says whether a session took it. A connection
+    /// whose first packet nobody takes is closed.
+    pub(crate) fn receive(&mut self, mut each: impl FnMut(Route, &[u8]) -> bool) {
         for peer in &mut self.peers {
             peer.receive(&mut each);
         }
-        self.peers.retain(|peer| !peer.dead);
+        let now = MonoTime::now();
+        self.peers
+            .retain(|peer| !peer.dead && (peer.proven || now < peer.prove_by()));
+    }
+
+    /// When the next connection that proved nothing has to be closed.
+    pub(crate) fn deadline(&self) -> Option<MonoTime> {
+        self.peers
+            .iter()
+            .filter(|peer| !peer.proven)
+            .map(TcpPeer::prove_by)
+            .min()
     }
 
     /// Queues a packet for the connection that comes from this address.
