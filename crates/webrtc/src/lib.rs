@@ -5,6 +5,7 @@
 mod addresses;
 pub mod dependency;
 mod engine;
+mod negotiation;
 mod net;
 pub mod packetise;
 pub mod rate;
@@ -21,3 +22,4 @@ pub use engine::{
     Answer, EndReason, Engine, EngineConfig, EngineParts, FindPipeline, MAX_SDP_BYTES,
     MAX_SESSIONS, OfferError, OnAnswer, OnEnd,
 };
+pub use negotiation::answer_offline;

@@ -1,9 +1,7 @@
 //! The network thread: sleeps on sockets, alarm and deadlines, and drives every session.
 
 use crate::addresses;
-use crate::engine::{
-    Answer, Command, EndReason, EngineParts, MAX_SDP_BYTES, MAX_SESSIONS, OfferError,
-};
+use crate::engine::{Answer, Command, EndReason, EngineParts, MAX_SESSIONS, OfferError};
 use crate::session::{Session, SessionParts};
 use crate::udp::Route;
 use crate::wake::{Alarm, readable, sleep};
@@ -141,11 +139,6 @@ impl NetThread {
         if self.sessions.len() >= MAX_SESSIONS {
             return Err(OfferError::Busy(format!(
                 "{MAX_SESSIONS} viewers are the limit"
-            )));
-        }
-        if sdp.len() > MAX_SDP_BYTES {
-            return Err(OfferError::Malformed(format!(
-                "longer than {MAX_SDP_BYTES} bytes"
             )));
         }
         let viewer = ViewerId(self.next_viewer);

@@ -1,31 +1,27 @@
 //! One viewer: its connection, its lease, its losses and its share of the bandwidth.
 
-use crate::dependency;
 use crate::engine::{EndReason, EngineConfig, FindPipeline, OfferError};
+use crate::negotiation::{Local, Negotiated, negotiate};
 use crate::rate::RateFollower;
 use crate::recovery::{GapTrust, LossWatch, Repair};
-use crate::sender::{Sender, Track};
+use crate::sender::Sender;
 use crate::wake::Alarm;
 use crate::wire::Wire;
 use encode::KeyframeReason;
 use events::{EventSink, LinkSample, LossRepair, RepairKind, ViewerId};
-use media::{Bitrate, MonoTime};
+use media::MonoTime;
 use pipeline::{Lease, Pipeline, UnitQueue};
 use std::sync::Arc;
 use std::time::Duration;
 use str0m::bwe::BweKind;
-use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
-use str0m::format::Codec;
 use str0m::media::Mid;
+use str0m::rtp::RawPacket;
 use str0m::rtp::rtcp::Rtcp;
-use str0m::rtp::{Extension, ExtensionMap, RawPacket};
-use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use str0m::{Candidate, Event, Input, Output, Rtc};
 
 /// Outputs taken in one go; more would mean that the library does not come to rest.
 const MAX_OUTPUTS: usize = 100_000;
-/// How often the link is sampled.
-const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// While nothing is sent, the connection is looked after this often: often enough to answer, too
 /// seldom to pad.
 const QUIET_WAKE: Duration = Duration::from_secs(1);
@@ -88,19 +84,19 @@ impl Session {
         sdp: &str,
         find_pipeline: &FindPipeline,
     ) -> Result<(Self, String), OfferError> {
-        let malformed = |error: &dyn std::fmt::Display| OfferError::Malformed(error.to_string());
-        let offer = SdpOffer::from_sdp_string(sdp).map_err(|error| malformed(&error))?;
         let now = MonoTime::now();
-        let mut rtc = configure(&parts).build(now.to_instant());
-        for candidate in parts.candidates {
-            rtc.add_local_candidate(candidate);
-        }
-        let answer = rtc
-            .sdp_api()
-            .accept_offer(offer)
-            .map_err(|error| malformed(&error))?;
-        let answer = answer.to_sdp_string();
-        let track = find_track(&rtc, &answer).ok_or(OfferError::NoCommonCodec)?;
+        let initial_estimate = parts.config.initial_estimate;
+        let (certificate, candidates) = (parts.certificate, parts.candidates);
+        let local = Local {
+            certificate,
+            candidates,
+            initial_estimate,
+        };
+        let Negotiated {
+            mut rtc,
+            answer,
+            track,
+        } = negotiate(sdp, local, now)?;
 
         let pipeline = find_pipeline().map_err(OfferError::Busy)?;
         let params = pipeline.params();
@@ -110,10 +106,7 @@ impl Session {
             .acquire(parts.viewer, Arc::clone(&queue))
             .map_err(|error| OfferError::Busy(error.to_string()))?;
 
-        let rate = RateFollower::new(
-            params.bitrate,
-            initial_estimate(&parts.config, params.bitrate),
-        );
+        let rate = RateFollower::new(params.bitrate, initial_estimate.min(params.bitrate));
         let wanted = str0m::bwe::Bitrate::bps(u64::from(params.bitrate.bps()));
         rtc.bwe().set_bitrate(str0m::bwe::Bitrate::ZERO, wanted);
         // A refused command only leaves the encoder at its own bitrate a little longer.
@@ -377,73 +370,4 @@ impl Session {
         }
         self.queue.close();
     }
-}
-
-fn initial_estimate(config: &EngineConfig, ceiling: Bitrate) -> Bitrate {
-    config.initial_estimate.min(ceiling)
-}
-
-fn configure(parts: &SessionParts) -> RtcConfig {
-    let mut extensions = ExtensionMap::empty();
-    extensions.set(2, Extension::AbsoluteSendTime);
-    extensions.set(3, Extension::TransportSequenceNumber);
-    extensions.set(4, Extension::RtpMid);
-    extensions.set(5, Extension::PlayoutDelay);
-    extensions.set(6, Extension::AbsoluteCaptureTime);
-    extensions.set(7, dependency::extension());
-    let estimate = str0m::bwe::Bitrate::bps(u64::from(parts.config.initial_estimate.bps()));
-    let mut config = RtcConfig::new()
-        .clear_codecs()
-        .enable_h264(true)
-        .set_extension_map(extensions)
-        .set_ice_lite(true)
-        .set_rtp_mode(true)
-        .enable_raw_packets(true)
-        .enable_bwe(Some(estimate))
-        .set_stats_interval(Some(SAMPLE_EVERY));
-    if let Some(certificate) = &parts.certificate {
-        config = config.set_dtls_cert(certificate.clone());
-    }
-    config
-}
-
-/// How to send on the first video section of our answer that sends.
-fn find_track(rtc: &Rtc, answer: &str) -> Option<Track> {
-    let mid = sending_video_mid(answer)?;
-    let media = rtc.media(mid)?;
-    let codecs = rtc.codec_config();
-    let payload_type = media.remote_pts().iter().copied().find(|pt| {
-        codecs.params().iter().any(|param| {
-            param.pt() == *pt
-                && param.spec().codec == Codec::H264
-                && param.spec().format.packetization_mode == Some(1)
-        })
-    })?;
-    let extensions = media.remote_extmap();
-    let has = |wanted: &Extension| extensions.iter().any(|(_, known)| known == wanted);
-    Some(Track {
-        mid,
-        payload_type,
-        playout_delay: has(&Extension::PlayoutDelay),
-        capture_time: has(&Extension::AbsoluteCaptureTime),
-        dependencies: extensions
-            .iter()
-            .any(|(_, known)| known.as_uri() == dependency::URI),
-    })
-}
-
-/// The library tells about sections only once connected; the answer it wrote tells at once.
-fn sending_video_mid(answer: &str) -> Option<Mid> {
-    let sections = answer.split("\r\nm=").skip(1);
-    let sending = sections.filter(|section| {
-        section.starts_with("video ")
-            && !section.starts_with("video 0 ")
-            && section
-                .lines()
-                .any(|line| matches!(line, "a=sendonly" | "a=sendrecv"))
-    });
-    let mut mids = sending
-        .flat_map(str::lines)
-        .filter_map(|line| line.strip_prefix("a=mid:"));
-    mids.next().map(Mid::from)
 }
