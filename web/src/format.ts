@@ -7,7 +7,7 @@ export const UNKNOWN = "–";
 export function milliseconds(value: number | undefined): string {
   if (value === undefined) return UNKNOWN;
   const rounded = value.toFixed(Math.abs(value) < 99.95 ? 1 : 0);
-  return rounded === "-0.0" ? "0.0" : rounded;
+  return rounded === "-0.0" ? "0.0" : rounded.replace("-", "−");
 }
 
 /** `8.1 ms`. */

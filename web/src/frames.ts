@@ -69,12 +69,14 @@ export class FrameLog {
    */
   records(nowMs: number, hostOffsetMs: number | undefined): FrameRecord[] {
     const newestHost = this.#entries.findLastIndex((entry) => entry.host);
+    // Before the first frame seen here nobody was looking, so nothing can have been missed.
+    const oldestView = this.#entries.findIndex((entry) => entry.view);
     const newestView = this.#entries.findLastIndex((entry) => entry.view);
     return this.#entries
       .filter((entry, index) =>
         entry.view
           ? index <= newestHost || newestHost < 0 || nowMs - entry.addedMs > HOST_REPORT_DUE_MS
-          : index < newestView,
+          : oldestView < index && index < newestView,
       )
       .map((entry) => join(entry, hostOffsetMs));
   }

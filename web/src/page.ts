@@ -44,6 +44,7 @@ export class Page {
         this.#statistics.restart();
         this.#stage.play(track, () => this.#viewer.pictureShown());
       },
+      ending: () => this.#stage.keepPicture(),
       frames: (frames) => this.#statistics.addHostFrames(frames),
       second: (second) => this.#statistics.addHostSecond(second),
     });

@@ -30,6 +30,8 @@ export interface SessionEvents {
   answered(peer: Peer): void;
   media(state: "connected" | "interrupted"): void;
   notification(method: string, params: unknown): void;
+  /** The session is about to end: its last picture can still be taken. */
+  ending(): void;
   ended(cause: EndCause): void;
 }
 
@@ -179,6 +181,7 @@ export class Session {
 
   #end(cause: EndCause): void {
     if (this.#ended) return;
+    this.events.ending();
     this.#rpc.notify("session.close", {});
     this.#release();
     this.events.ended(cause);

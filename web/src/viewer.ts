@@ -33,6 +33,8 @@ export interface ViewerEvents {
   input(state: VideoInputState): void;
   /** A new session's track: show it. */
   stream(peer: Peer): void;
+  /** The stream is about to end: its last picture can still be taken. */
+  ending(): void;
   frames(frames: HostFrame[]): void;
   second(second: HostSecond): void;
 }
@@ -68,6 +70,7 @@ export class Viewer {
       },
       media: (state) => this.#mediaChanged(state === "connected"),
       notification: (method, params) => this.#notified(method, params),
+      ending: () => this.events.ending(),
       ended: (cause) => void this.#sessionEnded(session, cause),
     });
     this.#session = session;

@@ -53,10 +53,7 @@ export function cardText(
       return undefined;
     case "reconnecting":
       return {
-        title: "Reconnecting…",
-        detail: causeText(state.cause),
-        tone: "busy",
-        retry: retryText(state.retryAtMs, nowMs),
+        ...reconnectingText(state.cause, state.retryAtMs, nowMs),
         action: "Reconnect now",
       };
     case "unreachable":
@@ -106,7 +103,7 @@ export function causeText(cause: EndCause): string {
     case "media-lost":
       return "The video connection was lost.";
     case "rejected":
-      return `The host refused: ${cause.message}`;
+      return sentence(cause.message);
     case "ended":
       return endReasonText(cause.reason);
     case "http":
@@ -132,8 +129,13 @@ function connectingText(again: EndCause | undefined, nowMs: number): CardText {
   if (!again) return { title: "Connecting…", tone: "busy" };
   // The card stays as it was between two attempts, so that it does not flicker.
   if (again.kind === "unreachable") return unreachableText(nowMs, nowMs);
-  const retry = retryText(nowMs, nowMs);
-  return { title: "Reconnecting…", detail: causeText(again), tone: "busy", retry };
+  return reconnectingText(again, nowMs, nowMs);
+}
+
+function reconnectingText(cause: EndCause, retryAtMs: number, nowMs: number): CardText {
+  const title = cause.kind === "rejected" ? "The host refused" : "Reconnecting…";
+  const retry = retryText(retryAtMs, nowMs);
+  return { title, detail: causeText(cause), tone: "busy", retry };
 }
 
 function unreachableText(retryAtMs: number, nowMs: number): CardText {
@@ -167,6 +169,13 @@ function unsupportedText(missing: "webrtc" | "h264"): CardText {
         detail: "The stream is H.264 video. A current Chrome, Edge, Firefox or Safari plays it.",
         tone: "stopped",
       };
+}
+
+/** The host's own words, as a sentence among ours. */
+function sentence(words: string): string {
+  const text = words.trim();
+  const end = /[.!?]$/.test(text) ? "" : ".";
+  return text.charAt(0).toUpperCase() + text.slice(1) + end;
 }
 
 function retryText(retryAtMs: number, nowMs: number): string {

@@ -18,7 +18,7 @@ const FACTS = [
   "Freezes",
   "Picture",
   "Encoder",
-  "Decoder",
+  "Jitter buffer",
   "Source",
   "Viewers",
 ] as const;
@@ -179,7 +179,6 @@ function describeFacts({ host: second, receiver, freezes, summary, frames }: Sna
   const target = second.targetBps ?? host.bitrateBps;
   const missing = summary.notShown > 0 ? `, ${summary.notShown} of ${frames.length} not shown` : "";
   const longest = freezes.longestMs === undefined ? "" : `, longest ${withMs(freezes.longestMs)}`;
-  const buffer = receiver.bufferMs === undefined ? undefined : `buffer ${withMs(receiver.bufferMs)}`;
   const over = receiver.transport === undefined ? "" : ` over ${receiver.transport}`;
   return {
     "Frame rate": `${fps} fps${unique}${missing}`,
@@ -188,9 +187,13 @@ function describeFacts({ host: second, receiver, freezes, summary, frames }: Sna
     "Round trip": withMs(second.rttMs ?? receiver.rttMs) + over,
     Repairs: describeRepairs({ ...pickRepairs(receiver), ...second }),
     Freezes: frames.length === 0 ? UNKNOWN : `${freezes.count}${longest}`,
-    Picture: joinParts([size(host.width, host.height), receiver.codec ?? host.codec]),
+    Picture: joinParts([
+      size(host.width, host.height),
+      receiver.codec ?? host.codec,
+      receiver.decoder && `decoded by ${receiver.decoder}`,
+    ]),
     Encoder: joinParts([host.encoder?.name, host.encoder?.reason]),
-    Decoder: joinParts([receiver.decoder, buffer]),
+    "Jitter buffer": withMs(receiver.bufferMs),
     Source: joinParts([host.source?.name, host.source?.detail]),
     Viewers: host.viewers === undefined ? UNKNOWN : String(host.viewers),
   };
@@ -201,12 +204,15 @@ function pickRepairs({ nacks, plis }: Snapshot["receiver"]): Snapshot["host"] {
 }
 
 function describeRepairs({ nacks, plis, invalidations, keyframes }: Snapshot["host"]): string {
-  return joinParts([
-    nacks === undefined ? undefined : counted(nacks, "NACK"),
-    plis === undefined ? undefined : counted(plis, "PLI"),
-    invalidations === undefined ? undefined : counted(invalidations, "invalidation"),
-    keyframes === undefined ? undefined : counted(keyframes, "keyframe"),
-  ]);
+  const counts = [
+    [nacks, "NACK"],
+    [plis, "PLI"],
+    [invalidations, "invalidation"],
+    [keyframes, "keyframe"],
+  ] as const;
+  if (counts.every(([count]) => count === undefined)) return UNKNOWN;
+  const some = counts.map(([count, noun]) => (count ? counted(count, noun) : undefined));
+  return some.some((text) => text) ? joinParts(some) : "none";
 }
 
 function joinParts(parts: readonly (string | undefined)[]): string {

@@ -18,6 +18,7 @@ export class Stage {
     ariaLabel: "Live picture of the host’s screen",
   });
   readonly root = element("main", { className: "stage" }, this.video);
+  readonly #kept = element("canvas", { hidden: true });
   actualPixels = false;
   /** Called when playing needs a touch first. */
   onBlocked: () => void = () => undefined;
@@ -25,6 +26,8 @@ export class Stage {
   constructor() {
     // Some browsers look at the attributes, not the properties, before they allow autoplay.
     for (const name of ["autoplay", "muted", "playsinline"]) this.video.setAttribute(name, "");
+    this.#kept.ariaHidden = "true";
+    this.root.append(this.#kept);
     this.video.addEventListener("resize", () => this.#layOut());
     addEventListener("resize", () => this.#layOut());
   }
@@ -35,7 +38,9 @@ export class Stage {
     video.srcObject = new MediaStream([track]);
     const isCurrent = () => (video.srcObject as MediaStream | null)?.getTracks()[0] === track;
     const shown = () => {
-      if (isCurrent()) onPicture();
+      if (!isCurrent()) return;
+      this.#kept.hidden = true;
+      onPicture();
     };
     if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(shown);
     else (video as HTMLVideoElement).addEventListener("playing", shown, { once: true });
@@ -48,6 +53,16 @@ export class Stage {
       // Any other failure means that a newer stream replaced this one.
       if (error instanceof DOMException && error.name === "NotAllowedError") this.onBlocked();
     });
+  }
+
+  /** Keeps the last picture on the screen until the next stream has one: browsers blank it. */
+  keepPicture(): void {
+    const { videoWidth, videoHeight } = this.video;
+    if (videoWidth === 0 || !this.#kept.hidden) return;
+    this.#kept.width = videoWidth;
+    this.#kept.height = videoHeight;
+    this.#kept.getContext("2d")?.drawImage(this.video, 0, 0);
+    this.#kept.hidden = false;
   }
 
   /** Dims a picture that is no longer live. */
@@ -63,11 +78,13 @@ export class Stage {
   }
 
   #layOut(): void {
-    const { style, videoWidth, videoHeight } = this.video;
+    const { videoWidth, videoHeight } = this.video;
     const ratio = window.devicePixelRatio || 1;
     const on = this.actualPixels && videoWidth > 0;
-    style.width = on ? `${videoWidth / ratio}px` : "";
-    style.height = on ? `${videoHeight / ratio}px` : "";
+    for (const { style } of [this.video, this.#kept]) {
+      style.width = on ? `${videoWidth / ratio}px` : "";
+      style.height = on ? `${videoHeight / ratio}px` : "";
+    }
   }
 }
 
