@@ -2,6 +2,7 @@
 //!
 //! Owns waiting for and copying pictures; refuses to know about encoders or viewers.
 
+mod backends;
 pub mod barcode;
 pub mod canvas;
 mod font;
@@ -11,6 +12,9 @@ mod synthetic;
 mod ticker;
 mod x11;
 
+pub use backends::{
+    BACKENDS, Backend, Opened, SourceListing, SourceOptions, SourceSpec, list, open,
+};
 pub use source::{FRAMES_IN_FLIGHT, Source, SourceError, SourceInfo, SourceRequest, StopSignal};
 pub use synthetic::Synthetic;
 pub use x11::{PatternWindow, PatternWindowRequest, X11};

@@ -2,6 +2,7 @@
 //!
 //! Owns the buffers and what of each is out of date; refuses to draw into one that is in use.
 
+use crate::backends::SourceListing;
 use crate::canvas::{I420Canvas, Rect};
 use crate::pattern::{Moment, Pattern};
 use crate::source::{FRAMES_IN_FLIGHT, Source, SourceError, SourceInfo, SourceRequest, StopSignal};
@@ -106,6 +107,16 @@ impl Synthetic {
             },
         })
     }
+}
+
+/// The pattern is always there.
+pub(crate) fn list() -> Vec<SourceListing> {
+    vec![SourceListing {
+        spec: NAME.to_owned(),
+        detail: format!("test pattern of any size, {DEFAULT_SIZE} if none is given"),
+        size: None,
+        available: true,
+    }]
 }
 
 impl Source for Synthetic {

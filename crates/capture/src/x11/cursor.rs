@@ -2,6 +2,7 @@
 //!
 //! Owns the blending; refuses to ask the server, which the source does together with the picture.
 
+use crate::x11::bands::Band;
 use crate::x11::display::Area;
 use media::Size;
 use x11rb::protocol::xfixes::GetCursorImageReply;
@@ -63,6 +64,18 @@ impl Cursor {
         (!across.is_empty() && !down.is_empty()).then_some(overlay)
     }
 
+    /// The rows of a frame of `area` that it covers.
+    pub(crate) fn rows(&self, area: Area) -> Band {
+        let rows = self
+            .overlay(area)
+            .map(|overlay| overlay.rows(area.size.height));
+        let rows = rows.unwrap_or_default();
+        Band {
+            top: rows.start.unsigned_abs(),
+            bottom: rows.end.unsigned_abs(),
+        }
+    }
+
     /// Lays the cursor over a BGRX frame of `area`.
     pub(crate) fn draw(&self, frame: &mut [u8], stride: usize, area: Area) {
         let Some(overlay) = self.overlay(area) else {
@@ -92,7 +105,7 @@ impl Overlay {
     }
 
     /// Its rows inside a frame of `height`.
-    pub(crate) fn rows(self, height: u32) -> std::ops::Range<i32> {
+    fn rows(self, height: u32) -> std::ops::Range<i32> {
         Self::inside(self.top, self.size.height, height)
     }
 

@@ -4,6 +4,7 @@
 //! need a conversion.
 
 use crate::source::SourceError;
+use crate::x11::bands::Band;
 use crate::x11::stream::{Connection, connect, parsed};
 use media::{MAX_DIMENSION, MonoTime, Size};
 use std::fmt::Display as Words;
@@ -14,7 +15,7 @@ use x11rb::errors::{ConnectError, ConnectionError, DisplayParsingError, ReplyOrI
 use x11rb::protocol::randr::{self, ConnectionExt as _};
 use x11rb::protocol::shm::ConnectionExt as _;
 use x11rb::protocol::xfixes::ConnectionExt as _;
-use x11rb::protocol::xproto::{ConnectionExt as _, ImageOrder, Screen, Window};
+use x11rb::protocol::xproto::{ConnectionExt as _, ImageOrder, Rectangle, Screen, Window};
 use x11rb::protocol::{damage, shm, xfixes};
 
 /// What a request to the server ends in.
@@ -36,6 +37,24 @@ pub(crate) struct Area {
     pub(crate) x: i16,
     pub(crate) y: i16,
     pub(crate) size: Size,
+}
+
+impl Area {
+    /// The rows of the area that a rectangle of the screen touches.
+    pub(crate) fn rows_of(&self, part: Rectangle) -> Option<Band> {
+        let (left, top) = (
+            i32::from(part.x) - i32::from(self.x),
+            i32::from(part.y) - i32::from(self.y),
+        );
+        let (right, bottom) = (left + i32::from(part.width), top + i32::from(part.height));
+        // No side is longer than 65535.
+        let (width, height) = (self.size.width as i32, self.size.height as i32);
+        let band = Band {
+            top: top.clamp(0, height).unsigned_abs(),
+            bottom: bottom.clamp(0, height).unsigned_abs(),
+        };
+        (left < width && right > 0 && band.height() > 0).then_some(band)
+    }
 }
 
 /// One monitor of a display.

@@ -3,23 +3,23 @@
 //!
 //! Owns what has changed since the last frame; refuses free-running timers.
 
-use crate::source::{FRAMES_IN_FLIGHT, Source, SourceError, SourceInfo, SourceRequest, StopSignal};
+use crate::source::{Source, SourceError, SourceInfo, SourceRequest, StopSignal};
+use crate::x11::bands::Bands;
 use crate::x11::cursor::Cursor;
 use crate::x11::display::{Area, Display, XResult};
-use crate::x11::segment::Segment;
+use crate::x11::frames::{Frames, Grab, NoFrame};
 use crate::x11::target::Target;
-use media::{CaptureTimes, Frame, FrameClock, FrameKind, MonoTime, PixelFormat, Pool};
+use media::{CaptureTimes, Frame, FrameClock, FrameKind, MonoTime, PixelFormat};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use x11rb::connection::Connection as _;
-use x11rb::errors::{ReplyError, ReplyOrIdError};
+use x11rb::errors::ReplyOrIdError;
+use x11rb::protocol::Event;
 use x11rb::protocol::damage::{ConnectionExt as _, Damage, ReportLevel};
 use x11rb::protocol::randr::{ConnectionExt as _, NotifyMask};
-use x11rb::protocol::shm::ConnectionExt as _;
 use x11rb::protocol::xfixes::{ConnectionExt as _, CursorNotifyMask};
 use x11rb::protocol::xinput::{ConnectionExt as _, Device, EventMask, XIEventMask};
-use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat};
-use x11rb::protocol::{ErrorKind, Event};
+use x11rb::protocol::xproto::ConnectionExt as _;
 
 /// Name of the backend.
 pub(crate) const NAME: &str = "x11";
@@ -30,12 +30,66 @@ const MAX_MOVES: u32 = 10;
 /// What has changed since the last frame.
 #[derive(Clone, Copy, Debug, Default)]
 struct Changes {
-    picture: bool,
+    rows: Bands,
+    /// The mouse was moved, which need not have moved the cursor.
     pointer: bool,
+    /// The cursor is somewhere else.
+    cursor_place: bool,
     cursor_shape: bool,
     layout: bool,
     /// When the first of them was noticed.
     since: Option<MonoTime>,
+}
+
+impl Changes {
+    /// Everything, as before the first frame.
+    fn all(area: Area) -> Self {
+        Self {
+            rows: Bands::whole(area.size.height),
+            cursor_shape: true,
+            ..Self::default()
+        }
+    }
+
+    const fn any(&self) -> bool {
+        self.visible() || self.pointer || self.layout
+    }
+
+    /// Whether a new frame would show anything new.
+    const fn visible(&self) -> bool {
+        !self.rows.is_empty() || self.cursor_place || self.cursor_shape
+    }
+
+    /// Takes over what arrived while a frame was taken, but for the rows, which are in it.
+    fn keep(&mut self, late: Self) {
+        self.pointer |= late.pointer;
+        self.cursor_shape |= late.cursor_shape;
+        self.layout |= late.layout;
+        self.since = self.since.or(late.since);
+    }
+
+    /// Notes everything that has arrived. Replies may have brought events along, so this comes
+    /// before every sleep.
+    fn read(&mut self, display: &Display, area: Area) -> XResult<()> {
+        while let Some((event, at)) = display.poll_event()? {
+            match event {
+                Event::DamageNotify(damage) => match area.rows_of(damage.area) {
+                    Some(rows) => self.rows.insert(rows),
+                    None => continue,
+                },
+                Event::XinputRawMotion(_) => self.pointer = true,
+                Event::XfixesCursorNotify(_) => self.cursor_shape = true,
+                Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_) => self.layout = true,
+                Event::Error(error) => {
+                    tracing::debug!(?error, "the X server refused a request");
+                    continue;
+                }
+                _ => continue,
+            }
+            self.since.get_or_insert(at);
+        }
+        Ok(())
+    }
 }
 
 /// The screen of an X server, or one of its monitors.
@@ -46,21 +100,8 @@ pub struct X11 {
     damage: Damage,
     cursor: Cursor,
     clock: FrameClock,
-    pool: Pool<Segment>,
+    frames: Frames,
     changes: Changes,
-}
-
-/// Why a grab gave no frame.
-enum NoFrame {
-    /// The screen changed its size under it.
-    Moved,
-    Lost(SourceError),
-}
-
-impl From<SourceError> for NoFrame {
-    fn from(error: SourceError) -> Self {
-        Self::Lost(error)
-    }
 }
 
 impl X11 {
@@ -87,32 +128,9 @@ impl X11 {
             damage,
             cursor: Cursor::default(),
             clock: FrameClock::new(request.rate),
-            pool: Pool::new(FRAMES_IN_FLIGHT),
-            changes: Changes {
-                picture: true,
-                cursor_shape: true,
-                ..Changes::default()
-            },
+            frames: Frames::new(area),
+            changes: Changes::all(area),
         })
-    }
-
-    /// Notes everything that has arrived. Replies may have brought events along, so this comes
-    /// before every sleep.
-    fn read_events(&mut self) -> XResult<()> {
-        while let Some((event, at)) = self.display.poll_event()? {
-            match event {
-                Event::DamageNotify(_) => self.changes.picture = true,
-                Event::XinputRawMotion(_) => self.changes.pointer = true,
-                Event::XfixesCursorNotify(_) => self.changes.cursor_shape = true,
-                Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_) => {
-                    self.changes.layout = true;
-                }
-                Event::Error(error) => tracing::debug!(?error, "the X server refused a request"),
-                _ => continue,
-            }
-            self.changes.since.get_or_insert(at);
-        }
-        Ok(())
     }
 
     /// Follows a change of size or place; frames of the old size stay with their holders.
@@ -120,72 +138,56 @@ impl X11 {
         self.changes.layout = false;
         let area = self.display.area(self.monitor.as_deref())?;
         if area != self.area {
-            if area.size != self.area.size {
-                self.pool.clear();
-            }
             self.area = area;
-            self.changes.picture = true;
+            self.frames = Frames::new(area);
+            self.changes.rows = Bands::whole(area.size.height);
         }
         Ok(())
     }
 
-    /// Whether a new frame would show anything new. Only the pointer needs a question: the mouse
-    /// may have moved off the area, or not at all.
-    fn is_worth_a_frame(&mut self) -> XResult<bool> {
-        if self.changes.picture || self.changes.cursor_shape {
-            return Ok(true);
-        }
-        if !self.changes.pointer {
-            return Ok(false);
-        }
+    /// Asks where the pointer is, after the mouse was moved: it may be off the area, or unmoved.
+    fn follow_pointer(&mut self) -> XResult<()> {
         self.changes.pointer = false;
         let shown = self.cursor.overlay(self.area);
         let pointer = self.display.connection.query_pointer(self.display.root)?;
         self.cursor.set_position(&pointer.reply()?);
-        Ok(self.cursor.overlay(self.area) != shown)
+        self.changes.cursor_place |= self.cursor.overlay(self.area) != shown;
+        Ok(())
     }
 
-    /// Copies the screen into a free segment; `None` when every segment is in use.
+    /// Takes the screen as it is now; `None` when every buffer is in use.
     fn grab(&mut self) -> Result<Option<Frame>, NoFrame> {
-        let stride = self.area.size.width as usize * 4;
-        let bytes = PixelFormat::Bgrx.bytes(stride, self.area.size.height);
         let Self {
             display,
             area,
-            damage,
-            cursor,
-            pool,
             changes,
             ..
         } = self;
-        let make = || Ok::<_, NoFrame>(Segment::attach(display, bytes)?);
-        let fill = |segment: &mut Segment| {
-            let request = GrabRequest {
-                display,
-                area: *area,
-                damage: *damage,
-                cursor_shape: changes.cursor_shape,
-            };
-            match request.fill(segment, cursor) {
-                Ok(()) => {}
-                Err(ReplyOrIdError::X11Error(error)) if error.error_kind == ErrorKind::Match => {
-                    return Err(NoFrame::Moved);
-                }
-                Err(error) => return Err(display.lost(error).into()),
-            }
-            cursor.draw(segment.bytes_mut(), stride, *area);
-            Ok(())
+        let grab = Grab {
+            display,
+            damage: self.damage,
+            cursor_shape: changes.cursor_shape,
         };
-        let Some(pixels) = pool.fill(make, fill)? else {
+        let mut late = Changes::default();
+        let again = || {
+            late.read(display, *area)?;
+            Ok(std::mem::take(&mut late.rows))
+        };
+        let rows = &changes.rows;
+        let taken = self.frames.grab(&grab, &mut self.cursor, rows, again);
+        let (noticed, grabbed) = (changes.since, MonoTime::now());
+        if matches!(taken, Ok(Some(_))) {
+            *changes = Changes::default();
+        }
+        changes.keep(late);
+        let Some(pixels) = taken? else {
             return Ok(None);
         };
-        let grabbed = MonoTime::now();
-        let noticed = changes.since.unwrap_or(grabbed);
-        self.changes = Changes::default();
+        let noticed = noticed.unwrap_or(grabbed);
         Ok(Some(Frame {
             size: self.area.size,
             format: PixelFormat::Bgrx,
-            stride,
+            stride: self.area.size.width as usize * 4,
             pixels,
             kind: FrameKind::Fresh,
             times: CaptureTimes { noticed, grabbed },
@@ -204,9 +206,9 @@ fn subscribe(display: &Display) -> XResult<Damage> {
     connection.randr_select_input(root, layout)?;
     connection.xfixes_select_cursor_input(root, CursorNotifyMask::DISPLAY_CURSOR)?;
     let damage = connection.generate_id()?;
-    // One event, at the first change after each subtraction, however much is drawn.
+    // One event for each rectangle that was not told since the last subtraction.
     connection
-        .damage_create(damage, root, ReportLevel::NON_EMPTY)?
+        .damage_create(damage, root, ReportLevel::DELTA_RECTANGLES)?
         .check()?;
     // Moving the mouse damages nothing. Raw motion is told even while an application grabs it.
     let version = connection
@@ -224,51 +226,6 @@ fn subscribe(display: &Display) -> XResult<Damage> {
         );
     }
     Ok(damage)
-}
-
-/// The requests of one grab, which leave together and cost one round trip.
-struct GrabRequest<'a> {
-    display: &'a Display,
-    area: Area,
-    damage: Damage,
-    cursor_shape: bool,
-}
-
-impl GrabRequest<'_> {
-    fn fill(&self, segment: &mut Segment, cursor: &mut Cursor) -> XResult<()> {
-        let (connection, root) = (&self.display.connection, self.display.root);
-        // What is drawn after this subtraction is told anew, and what was drawn before it is in the
-        // image: nothing is lost between the two.
-        connection.damage_subtract(self.damage, x11rb::NONE, x11rb::NONE)?;
-        let image = connection.shm_get_image(
-            root,
-            self.area.x,
-            self.area.y,
-            self.area.size.width as u16,
-            self.area.size.height as u16,
-            u32::MAX,
-            ImageFormat::Z_PIXMAP.into(),
-            segment.id(),
-            0,
-        )?;
-        let pointer = connection.query_pointer(root)?;
-        let shape = match self.cursor_shape {
-            true => Some(connection.xfixes_get_cursor_image()?),
-            false => None,
-        };
-        // Every reply is awaited before any error is told: nothing may be written afterwards.
-        let image = image.reply();
-        cursor.set_position(&pointer.reply()?);
-        match shape.map(|shape| shape.reply()) {
-            None => {}
-            Some(Ok(shape)) => cursor.set_shape(Some(shape)),
-            // Servers answer so while no cursor is shown at all.
-            Some(Err(ReplyError::X11Error(_))) => cursor.set_shape(None),
-            Some(Err(error)) => return Err(error.into()),
-        }
-        image?;
-        Ok(())
-    }
 }
 
 impl Source for X11 {
@@ -291,11 +248,13 @@ impl Source for X11 {
     fn next_frame(&mut self, stop: &StopSignal) -> Result<Option<Frame>, SourceError> {
         let mut moves = 0;
         while !stop.is_raised() {
-            self.read_events().map_err(|error| self.lost(error))?;
+            let read = self.changes.read(&self.display, self.area);
+            read.map_err(|error| self.lost(error))?;
             if self.changes.layout {
                 self.follow_layout()?;
             }
-            if self.changes.since.is_none() && !self.changes.picture {
+            if !self.changes.any() {
+                self.changes.since = None;
                 let connection = Arc::clone(&self.display.connection);
                 stop.wait(Some(connection.stream().as_fd()), None)?;
                 continue;
@@ -305,8 +264,8 @@ impl Source for X11 {
                 stop.wait(None, Some(earliest.since(now)))?;
                 continue;
             }
-            if !self.is_worth_a_frame().map_err(|error| self.lost(error))? {
-                self.changes.since = None;
+            if !self.changes.visible() {
+                self.follow_pointer().map_err(|error| self.lost(error))?;
                 continue;
             }
             match self.grab() {

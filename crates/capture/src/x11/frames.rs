@@ -1,0 +1,207 @@
+//! Frames in shared memory, and the requests that bring one up to date.
+//!
+//! Owns what each buffer still shows of the past; refuses to copy rows that it has already.
+
+use crate::source::{FRAMES_IN_FLIGHT, SourceError};
+use crate::x11::bands::{Band, Bands, MAX_BANDS};
+use crate::x11::cursor::Cursor;
+use crate::x11::display::{Area, Display, XResult};
+use crate::x11::segment::Segment;
+use media::{PixelFormat, Pixels, Pool};
+use std::sync::Arc;
+use x11rb::errors::{ReplyError, ReplyOrIdError};
+use x11rb::protocol::ErrorKind;
+use x11rb::protocol::damage::{ConnectionExt as _, Damage};
+use x11rb::protocol::shm::ConnectionExt as _;
+use x11rb::protocol::xfixes::ConnectionExt as _;
+use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat};
+
+/// Frames whose changes are remembered. A buffer that was in use for longer is taken anew.
+const HISTORY: usize = 16;
+
+/// Why a grab gave no frame.
+pub(crate) enum NoFrame {
+    /// The screen changed its size under it.
+    Moved,
+    /// The source is gone.
+    Lost(SourceError),
+}
+
+/// One buffer: the segment the server writes into, and what it shows.
+pub(crate) struct Picture {
+    segment: Segment,
+    /// Number of the frame in it; 0 while there is none.
+    serial: u64,
+    /// Rows under the cursor that was drawn into it.
+    cursor_rows: Band,
+}
+
+impl Pixels for Picture {
+    fn bytes(&self) -> &[u8] {
+        self.segment.bytes()
+    }
+}
+
+/// The buffers of one area, and which rows changed with each of the last frames.
+pub(crate) struct Frames {
+    area: Area,
+    pool: Pool<Picture>,
+    /// Number of the last frame.
+    serial: u64,
+    history: [Bands; HISTORY],
+}
+
+impl Frames {
+    pub(crate) fn new(area: Area) -> Self {
+        Self {
+            area,
+            pool: Pool::new(FRAMES_IN_FLIGHT),
+            serial: 0,
+            history: [Bands::default(); HISTORY],
+        }
+    }
+
+    /// Fills a free buffer with the screen as it is now, given the rows that changed since the last
+    /// frame; `None` when every buffer is in use. `again` tells of rows that changed meanwhile:
+    /// they are taken too, once, so that a drawing in several steps is less often seen half done.
+    pub(crate) fn grab(
+        &mut self,
+        grab: &Grab<'_>,
+        cursor: &mut Cursor,
+        changed: &Bands,
+        again: impl FnOnce() -> XResult<Bands>,
+    ) -> Result<Option<Arc<Picture>>, NoFrame> {
+        let (area, serial) = (self.area, self.serial);
+        let stride = area.size.width as usize * 4;
+        let bytes = PixelFormat::Bgrx.bytes(stride, area.size.height);
+        let mut changed = *changed;
+        let history = &self.history;
+        let make = || {
+            let segment = Segment::attach(grab.display, bytes).map_err(NoFrame::Lost)?;
+            Ok(Picture {
+                segment,
+                serial: 0,
+                cursor_rows: Band::default(),
+            })
+        };
+        let fill = |picture: &mut Picture| {
+            let mut rows = stale_rows(picture, serial, history, area);
+            rows.extend(&changed);
+            let taken = grab.take(&picture.segment, area, &rows, Some(cursor));
+            let late = taken.and_then(|()| again()).and_then(|late| {
+                changed.extend(&late);
+                match late.is_empty() {
+                    true => Ok(()),
+                    false => grab.take(&picture.segment, area, &late, None),
+                }
+            });
+            late.map_err(|error| grab.failed(error))?;
+            cursor.draw(picture.segment.bytes_mut(), stride, area);
+            picture.serial = serial + 1;
+            picture.cursor_rows = cursor.rows(area);
+            Ok(())
+        };
+        let filled = self.pool.fill(make, fill);
+        match &filled {
+            Ok(Some(_)) => {
+                self.serial += 1;
+                self.history[self.serial as usize % HISTORY] = changed;
+            }
+            Ok(None) => {}
+            // The server may still be writing into the segment: it is never looked at again.
+            Err(_) => self.pool.clear(),
+        }
+        filled
+    }
+}
+
+/// The rows in which a buffer differs from the frame numbered `serial`.
+fn stale_rows(picture: &Picture, serial: u64, history: &[Bands; HISTORY], area: Area) -> Bands {
+    if picture.serial == 0 || serial - picture.serial >= HISTORY as u64 {
+        return Bands::whole(area.size.height);
+    }
+    let mut rows = Bands::default();
+    for missed in picture.serial + 1..=serial {
+        rows.extend(&history[missed as usize % HISTORY]);
+    }
+    rows.insert(picture.cursor_rows);
+    rows
+}
+
+/// What every request of a grab needs.
+pub(crate) struct Grab<'a> {
+    pub(crate) display: &'a Display,
+    pub(crate) damage: Damage,
+    /// Whether the cursor has another picture.
+    pub(crate) cursor_shape: bool,
+}
+
+impl Grab<'_> {
+    /// Copies rows of the screen, and asks for the cursor, in one round trip.
+    fn take(
+        &self,
+        segment: &Segment,
+        area: Area,
+        rows: &Bands,
+        cursor: Option<&mut Cursor>,
+    ) -> XResult<()> {
+        let (connection, root) = (&self.display.connection, self.display.root);
+        // What is drawn after this subtraction is told anew, and what was drawn before it is in the
+        // image or was told: nothing is lost between the two.
+        connection.damage_subtract(self.damage, x11rb::NONE, x11rb::NONE)?;
+        let image = |band: Band| {
+            let (top, width) = (area.y + band.top as i16, area.size.width);
+            connection.shm_get_image(
+                root,
+                area.x,
+                top,
+                width as u16,
+                band.height() as u16,
+                u32::MAX,
+                ImageFormat::Z_PIXMAP.into(),
+                segment.id(),
+                band.top * width * 4,
+            )
+        };
+        let mut images = [const { None }; MAX_BANDS];
+        for (place, band) in images.iter_mut().zip(rows.iter()) {
+            *place = Some(image(band)?);
+        }
+        let pointer = match cursor.is_some() {
+            true => Some(connection.query_pointer(root)?),
+            false => None,
+        };
+        let shape = match self.cursor_shape && cursor.is_some() {
+            true => Some(connection.xfixes_get_cursor_image()?),
+            false => None,
+        };
+        // Every reply is awaited before any refusal is told: nothing may be written afterwards.
+        let images = images.map(|image| image.map(|image| image.reply()));
+        let pointer = pointer.map(|pointer| pointer.reply());
+        let shape = shape.map(|shape| shape.reply());
+        for image in images.into_iter().flatten() {
+            image?;
+        }
+        if let (Some(cursor), Some(pointer)) = (cursor, pointer) {
+            cursor.set_position(&pointer?);
+            match shape {
+                None => {}
+                Some(Ok(shape)) => cursor.set_shape(Some(shape)),
+                // Servers answer so while no cursor is shown at all.
+                Some(Err(ReplyError::X11Error(_))) => cursor.set_shape(None),
+                Some(Err(error)) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: ReplyOrIdError) -> NoFrame {
+        match error {
+            // The server says so of an area that is not all on the screen.
+            ReplyOrIdError::X11Error(error) if error.error_kind == ErrorKind::Match => {
+                NoFrame::Moved
+            }
+            error => NoFrame::Lost(self.display.lost(error)),
+        }
+    }
+}
