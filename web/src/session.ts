@@ -13,7 +13,8 @@ const MEDIA_TIMEOUT_MS = 10_000;
 /** A peer connection that lost its peer may find it again; not for longer than this. */
 const INTERRUPTION_GRACE_MS = 3000;
 const SILENCE_TIMEOUT_MS = 5000;
-const HEARTBEAT_MS = 1000;
+/** A little under a second: hidden tabs round timers up to whole ones, and the host waits three. */
+const HEARTBEAT_MS = 900;
 /** A few quick pings first, so that the clocks are compared before the first frame is plotted. */
 const QUICK_PINGS = 5;
 const QUICK_PING_MS = 150;

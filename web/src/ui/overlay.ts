@@ -173,16 +173,18 @@ function frameName(frame: FrameRecord): string {
   return frame.keyframe ? "keyframe" : "frame";
 }
 
-function describeFacts({ host: second, receiver, freezes, summary, frames }: Snapshot, host: HostState): Record<Fact, string> {
+function describeFacts(snapshot: Snapshot, host: HostState): Record<Fact, string> {
+  const { host: second, receiver, freezes, summary, frames } = snapshot;
   const fps = rate(second.fps ?? receiver.fps);
   const unique = second.uniqueFps === undefined ? "" : `, ${rate(second.uniqueFps)} new`;
   const target = second.targetBps ?? host.bitrateBps;
+  const ofTarget = target === undefined ? "" : ` of ${bitrate(target)}`;
   const missing = summary.notShown > 0 ? `, ${summary.notShown} of ${frames.length} not shown` : "";
   const longest = freezes.longestMs === undefined ? "" : `, longest ${withMs(freezes.longestMs)}`;
   const over = receiver.transport === undefined ? "" : ` over ${receiver.transport}`;
   return {
     "Frame rate": `${fps} fps${unique}${missing}`,
-    Bitrate: bitrate(second.bitrateBps ?? receiver.bitrateBps) + (target ? ` of ${bitrate(target)}` : ""),
+    Bitrate: bitrate(second.bitrateBps ?? receiver.bitrateBps) + ofTarget,
     Loss: percent(second.lossPct ?? receiver.lossPct),
     "Round trip": withMs(second.rttMs ?? receiver.rttMs) + over,
     Repairs: describeRepairs({ ...pickRepairs(receiver), ...second }),
