@@ -26,6 +26,8 @@ export interface FrameRecord {
   shown: boolean;
   stages: Partial<Record<Stage, number>>;
   totalMs?: number;
+  /** The part of the total that no stage accounts for, where stages are absent. */
+  unsplitMs?: number;
   decodeMs?: number;
   capturedAtMs?: number;
   receivedAtMs?: number;
@@ -127,8 +129,17 @@ function join({ rtp, host, view }: Entry, hostOffsetMs: number | undefined): Fra
     const sentMs = host && sentAtMs(host, hostOffsetMs);
     if (sentMs !== undefined) record.stages.network = view.receivedMs - sentMs;
   }
-  if (record.capturedAtMs !== undefined) record.totalMs = view.presentedMs - record.capturedAtMs;
+  if (record.capturedAtMs !== undefined) {
+    record.totalMs = view.presentedMs - record.capturedAtMs;
+    const unsplitMs = unsplit(record.stages, record.totalMs);
+    if (unsplitMs !== undefined) record.unsplitMs = unsplitMs;
+  }
   return record;
+}
+
+function unsplit(stages: FrameRecord["stages"], totalMs: number): number | undefined {
+  if (STAGES.every((stage) => stages[stage] !== undefined)) return undefined;
+  return totalMs - STAGES.reduce((sum, stage) => sum + (stages[stage] ?? 0), 0);
 }
 
 function addHostSide(record: FrameRecord, host: HostFrame, hostOffsetMs: number | undefined): void {

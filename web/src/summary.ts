@@ -15,6 +15,7 @@ export interface Summary {
   total: Spread;
   stages: Record<Stage, Spread>;
   decode: Spread;
+  unsplit: Spread;
   /** Frames that the host sent and the browser never presented. */
   notShown: number;
 }
@@ -31,6 +32,7 @@ export function summarise(records: readonly FrameRecord[]): Summary {
     total: spread((record) => record.totalMs),
     stages: Object.fromEntries(stages) as Record<Stage, Spread>,
     decode: spread((record) => record.decodeMs),
+    unsplit: spread((record) => record.unsplitMs),
     notShown: records.filter((record) => !record.shown).length,
   };
 }

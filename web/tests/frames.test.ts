@@ -31,6 +31,7 @@ test("the stages tile the time from capture to display", () => {
   expect(record?.totalMs).toBeCloseTo(19, 6);
   const sum = STAGES.reduce((total, stage) => total + record!.stages[stage]!, 0);
   expect(sum).toBeCloseTo(record!.totalMs!, 6);
+  expect(record).not.toHaveProperty("unsplitMs");
 });
 
 test("it joins in either order of arrival", () => {
@@ -65,6 +66,7 @@ test("without the host the browser's own capture time gives the total", () => {
   log.addView({ rtp: 9000, receivedMs: 107, presentedMs: 119, capturedMs: 101, decodeMs: 3 });
   const [record] = log.records(119, HOST_AHEAD_MS);
   expect(record?.totalMs).toBe(18);
+  expect(record?.unsplitMs).toBe(6);
   expect(record?.decodeMs).toBe(3);
   expect(record?.stages).toEqual({ decodeRender: 12 });
 });

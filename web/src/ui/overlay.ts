@@ -2,12 +2,12 @@
 //! shows snapshots and gathers nothing itself.
 
 import { bitrate, counted, milliseconds, percent, rate, size, UNKNOWN, withMs } from "../format";
-import { STAGES, type FrameRecord, type Stage } from "../frames";
+import { STAGES, type FrameRecord } from "../frames";
 import type { HostState } from "../protocol";
 import type { Snapshot } from "../statistics";
 import type { Spread } from "../summary";
 import { element, icon, setText } from "./dom";
-import { Plot, STAGE_LOOKS } from "./plot";
+import { Plot, STAGE_LOOKS, UNSPLIT_LOOK } from "./plot";
 
 const FACTS = [
   "Frame rate",
@@ -81,6 +81,8 @@ export class Overlay {
     if (!this.#pointedAt) this.#plot.show(frames);
     for (const stage of STAGES) this.#rows.get(stage)?.setSpread(summary.stages[stage]);
     this.#rows.get("decode")?.setSpread(summary.decode);
+    this.#rows.get("unsplit")?.setSpread(summary.unsplit);
+    this.#rows.get("unsplit")?.root.toggleAttribute("hidden", summary.unsplit.p50 === undefined);
     this.#rows.get("total")?.setSpread(summary.total);
     this.#showOneFrame();
     this.#showFacts(snapshot, host);
@@ -91,6 +93,7 @@ export class Overlay {
     setText(this.#oneFrame, this.#pointedAt ? frameName(this.#pointedAt) : "last");
     for (const stage of STAGES) this.#rows.get(stage)?.setOne(frame?.stages[stage]);
     this.#rows.get("decode")?.setOne(frame?.decodeMs);
+    this.#rows.get("unsplit")?.setOne(frame?.unsplitMs);
     this.#rows.get("total")?.setOne(frame?.totalMs);
   }
 
@@ -104,14 +107,16 @@ export class Overlay {
 
   #latencyTable(): HTMLElement {
     const body = element("tbody");
-    const add = (key: string, label: string, className: string, stage?: Stage) => {
-      const row = new LatencyRow(label, className, stage);
+    const add = (key: string, row: LatencyRow) => {
       this.#rows.set(key, row);
       body.append(row.root);
     };
-    for (const stage of STAGES) add(stage, STAGE_LOOKS[stage].label, "", stage);
-    add("decode", "of which decoding", "part");
-    add("total", "Total", "total");
+    for (const stage of STAGES) {
+      if (stage === "decodeRender") add("unsplit", new LatencyRow(UNSPLIT_LOOK));
+      add(stage, new LatencyRow(STAGE_LOOKS[stage]));
+    }
+    add("decode", new LatencyRow({ label: "of which decoding", className: "part" }));
+    add("total", new LatencyRow({ label: "Total", className: "total" }));
     const columns = ["p50", "p95"].map((text) => element("th", { scope: "col" }, text));
     const unit = element("th", { scope: "col", className: "dim" }, "ms");
     const head = element("thead", {}, element("tr", {}, unit, this.#oneFrame, ...columns));
@@ -141,16 +146,22 @@ export class Overlay {
   }
 }
 
+interface RowLook {
+  label: string;
+  colour?: string;
+  className?: string;
+}
+
 /** One line of the latency table. */
 class LatencyRow {
   readonly root: HTMLElement;
   readonly #cells = [element("td"), element("td"), element("td")] as const;
 
-  constructor(label: string, className: string, stage: Stage | undefined) {
+  constructor({ label, colour, className = "" }: RowLook) {
     const name = element("th", { scope: "row" });
-    if (stage) {
+    if (colour) {
       const swatch = element("i", { className: "swatch" });
-      swatch.style.background = STAGE_LOOKS[stage].colour;
+      swatch.style.background = colour;
       name.append(swatch);
     }
     name.append(label);

@@ -14,9 +14,11 @@ export const STAGE_LOOKS: Record<Stage, { label: string; colour: string }> = {
   decodeRender: { label: "Decode + render", colour: "#37d6a3" },
 };
 
+/** What stands in where stages are absent. */
+export const UNSPLIT_LOOK = { label: "Not split", colour: "#5b6673" };
+
 const BARS = 180;
 const GRID_LINES = 4;
-const UNSPLIT = "#5b6673";
 const GRID = "#ffffff1f";
 const LABEL = "#aab6c3";
 const CURSOR = "#ffffff30";
@@ -67,7 +69,8 @@ export class Plot {
   #draw(): void {
     const { canvas } = this;
     const pixels = window.devicePixelRatio || 1;
-    const area = { width: canvas.clientWidth, height: canvas.clientHeight, heightMs: this.#heightMs };
+    const { clientWidth: width, clientHeight: height } = canvas;
+    const area = { width, height, heightMs: this.#heightMs };
     const context = canvas.getContext("2d");
     if (!context || area.width === 0) return;
     canvas.width = Math.round(area.width * pixels);
@@ -112,20 +115,16 @@ function drawBar(context: CanvasRenderingContext2D, area: Area, { frame, left, w
     context.fillRect(left, high, width, low - high);
   };
   context.globalAlpha = frame.shown && !frame.repeated ? 1 : FAINT;
-  const { stages, totalMs } = frame;
-  const knownMs = STAGES.reduce((sum, stage) => sum + (stages[stage] ?? 0), 0);
-  // What lies between the known stages but was not split has a colour of its own.
-  const unsplitMs = totalMs === undefined || stages.network !== undefined ? 0 : totalMs - knownMs;
   let reachedMs = 0;
+  const stack = (colour: string, ms: number | undefined) => {
+    if (ms === undefined) return;
+    fill(colour, reachedMs, reachedMs + ms);
+    reachedMs += ms;
+  };
   for (const stage of STAGES) {
-    if (stage === "network" && unsplitMs > 0) {
-      fill(UNSPLIT, reachedMs, reachedMs + unsplitMs);
-      reachedMs += unsplitMs;
-    }
-    const stageMs = stages[stage];
-    if (stageMs === undefined) continue;
-    fill(STAGE_LOOKS[stage].colour, reachedMs, reachedMs + stageMs);
-    reachedMs += stageMs;
+    // What was not split lies before the last stage, which the browser measures by itself.
+    if (stage === "decodeRender") stack(UNSPLIT_LOOK.colour, frame.unsplitMs);
+    stack(STAGE_LOOKS[stage].colour, frame.stages[stage]);
   }
   if (reachedMs > area.heightMs) {
     context.fillStyle = CLIPPED;
