@@ -101,6 +101,8 @@ pub enum OfferError {
 pub enum EndReason {
     /// The client left.
     Quit,
+    /// The client's connection broke off without a goodbye.
+    Lost,
     /// Nothing was heard from the client for too long.
     Timeout,
     /// The same client started another session.

@@ -262,8 +262,10 @@ fn notification(method: &str, params: &impl Serialize) -> Option<String> {
 
 /// Why a conversation ends.
 enum Ending {
-    /// The other side closed it or is gone.
-    Gone,
+    /// The other side closed it.
+    Left,
+    /// The other side is gone, or talks nonsense.
+    Broken,
     /// We close it, with a code and a reason.
     Close(u16, &'static str),
     /// The host stops.
@@ -323,13 +325,16 @@ impl Conversation {
                     None => std::future::pending().await,
                 }
             };
+            // In this order: what waits to be sent goes before the next message is read, so answers
+            // cannot pile up; what was received counts before silence does.
             let turn = tokio::select! {
+                biased;
                 () = app.stopped() => return Ending::HostStops,
-                message = self.socket.recv() => self.received(message).await,
                 Some(text) = self.outgoing.recv() => self.send(text).await,
                 Ok(()) = self.host_state.changed() => self.send_host_state().await,
                 Ok(()) = self.video_input.changed() => self.send_video_input().await,
                 () = stats_due => self.send_stats().await,
+                message = self.socket.recv() => self.received(message).await,
                 () = sleep_until(silent_at) => self.silent(),
             };
             if let Err(ending) = turn {
@@ -353,13 +358,10 @@ impl Conversation {
     ) -> Result<(), Ending> {
         self.heard = Instant::now();
         let message = match message {
-            None | Some(Ok(Message::Close(_))) => return Err(Ending::Gone),
+            None | Some(Ok(Message::Close(_))) => return Err(Ending::Left),
             Some(Err(error)) => {
                 tracing::debug!(%error, client = %self.caller.ends.client, "WebSocket broke");
-                return Err(Ending::Close(
-                    close_code::PROTOCOL,
-                    "not a WebSocket message, or far too long",
-                ));
+                return Err(Ending::Broken);
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
             Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => message.into_data(),
@@ -390,7 +392,7 @@ impl Conversation {
         .await;
         match sent {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Ending::Gone),
+            Ok(Err(_)) | Err(_) => Err(Ending::Broken),
         }
     }
 
@@ -436,7 +438,11 @@ impl Conversation {
     async fn finish(mut self, ending: Ending) {
         let app = Arc::clone(&self.caller.app);
         let (reason, close) = match ending {
-            Ending::Gone => (EndReason::Quit, None),
+            Ending::Left => (EndReason::Quit, None),
+            Ending::Broken => {
+                let words = "not a WebSocket message, or far too long";
+                (EndReason::Lost, Some((close_code::PROTOCOL, words)))
+            }
             Ending::Close(code, words) => (EndReason::Error, Some((code, words))),
             Ending::HostStops => (
                 EndReason::HostStopped,
