@@ -132,6 +132,14 @@ impl Consumer {
         (self.queue.wake)();
     }
 
+    /// Ends the queue of a consumer whose name another took, so that its reader does not wait for
+    /// good; the successor may have brought the same queue along.
+    pub(crate) fn replaced_by(&self, successor: &Self) {
+        if !Arc::ptr_eq(&self.queue, &successor.queue) {
+            self.close();
+        }
+    }
+
     /// What has to be repaired for this consumer, once its queue has room again. A consumer that
     /// is still stalled asks for nothing, so that it does not cost the others quality.
     pub(crate) fn wants_repair(&self) -> Option<LostRange> {

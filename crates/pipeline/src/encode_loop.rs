@@ -58,8 +58,7 @@ impl EncodeLoop {
     pub(crate) fn run(mut self) {
         priority::raise(priority::ENCODE_NICE);
         loop {
-            let not_before = self.clock.earliest().max(self.recoder.retry_at());
-            let fresh = match self.shared.slot.wait(not_before, self.deadline()) {
+            let fresh = match self.shared.slot.wait(self.not_before(), self.deadline()) {
                 Wake::Value(frame) => Some(frame),
                 Wake::Nudge | Wake::Deadline => None,
                 Wake::Closed => break,
@@ -93,6 +92,11 @@ impl EncodeLoop {
         self.recoder.caps()
     }
 
+    /// The earliest time for the next picture.
+    fn not_before(&self) -> MonoTime {
+        self.clock.earliest().max(self.recoder.retry_at())
+    }
+
     /// When the last picture has to be coded again if no new one comes.
     fn deadline(&self) -> Option<MonoTime> {
         self.last_frame.as_ref()?;
@@ -106,12 +110,11 @@ impl EncodeLoop {
             None => (!self.consumers.is_empty()).then(|| self.recoder.retry_at()),
         };
         let still = self.still.deadline();
-        let earliest = self.clock.earliest().max(self.recoder.retry_at());
         [recovery, still]
             .into_iter()
             .flatten()
             .min()
-            .map(|at| at.max(earliest))
+            .map(|at| at.max(self.not_before()))
     }
 
     /// While pictures come, recovery rides on the next one instead of costing one of its own.
@@ -120,7 +123,7 @@ impl EncodeLoop {
     }
 
     fn due_without_frame(&self, now: MonoTime) -> Option<Still> {
-        if now < self.clock.earliest() || now < self.recoder.retry_at() {
+        if now < self.not_before() {
             return None;
         }
         let Some(caps) = self.caps() else {
@@ -253,7 +256,7 @@ impl EncodeLoop {
             .iter_mut()
             .find(|known| known.viewer == viewer)
         {
-            *known = consumer;
+            std::mem::replace(known, consumer).replaced_by(known);
         } else {
             self.consumers.push(consumer);
             self.tell_consumers(viewer, true, now);
@@ -356,6 +359,9 @@ impl EncodeLoop {
         self.stop();
     }
 }
+
+#[cfg(test)]
+mod model;
 
 fn cause(reason: KeyframeReason) -> KeyframeCause {
     match reason {

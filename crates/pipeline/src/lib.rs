@@ -14,6 +14,9 @@ mod recoder;
 mod status;
 mod still;
 mod supervisor;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 pub use consumer::{QUEUE_DEPTH, UnitQueue};
 pub use gate::{KEYFRAME_SPACING, KeyframeGate, LostRange, Recovery};

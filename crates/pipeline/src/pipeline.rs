@@ -82,7 +82,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn send(&self, command: Command) -> Result<(), CommandRefused> {
+    pub(crate) fn new(on_status: Box<dyn Fn(&PipelineStatus) + Send + Sync>) -> Self {
+        Self {
+            slot: Arc::new(Slot::new()),
+            commands: Bounded::new(COMMAND_DEPTH, Duration::MAX),
+            status: Arc::new(StatusBoard::new(on_status)),
+            next_token: AtomicU64::new(1),
+        }
+    }
+
+    pub(crate) fn send(&self, command: Command) -> Result<(), CommandRefused> {
         self.commands
             .push(command, MonoTime::now())
             .map_err(|_| CommandRefused)?;
@@ -107,12 +116,7 @@ impl Pipeline {
     pub fn start(mut parts: PipelineParts) -> std::io::Result<Self> {
         let (number, params) = (parts.number, parts.params);
         let listener = std::mem::replace(&mut parts.on_status, Box::new(|_| {}));
-        let shared = Arc::new(Shared {
-            slot: Arc::new(Slot::new()),
-            commands: Bounded::new(COMMAND_DEPTH, Duration::MAX),
-            status: Arc::new(StatusBoard::new(listener)),
-            next_token: AtomicU64::new(1),
-        });
+        let shared = Arc::new(Shared::new(listener));
         let in_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name(format!("encode-{number}"))

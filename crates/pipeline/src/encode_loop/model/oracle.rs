@@ -1,0 +1,256 @@
+//! What the loop has to do, told from what its encoder did: the reference model, without the loop.
+
+use crate::chain::WINDOW;
+use crate::gate::KEYFRAME_SPACING;
+use crate::support::coder::{Coded, Did};
+use encode::Invalidation;
+use media::{Bitrate, MonoTime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A command as the model understands it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told {
+    Join { viewer: u32, token: u64 },
+    Leave { viewer: u32, token: u64 },
+    Keyframe,
+    Lost { first: u64, last: u64 },
+    Rate { viewer: u32, bitrate: Bitrate },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub(super) viewer: u32,
+    pub(super) token: u64,
+    pub(super) rate: Option<Bitrate>,
+}
+
+#[derive(Debug)]
+pub(super) struct Oracle {
+    interval: Duration,
+    spacing: Duration,
+    invalidates: bool,
+    /// Consumers in the order in which they came.
+    pub(super) members: Vec<Member>,
+    /// Starts so far; frames carry the number of the run they were shown in.
+    pub(super) runs: u64,
+    /// Every coded picture and what it refers to.
+    history: BTreeMap<u64, Option<u64>>,
+    /// The newest picture of the encoder that is open now.
+    pub(super) newest: Option<Coded>,
+    keyframe_at: Option<MonoTime>,
+    /// Since when a keyframe is owed.
+    pub(super) owed_since: Option<MonoTime>,
+    losses: Vec<(u64, u64)>,
+    /// A queue refused a unit since the last keyframe, which may need another.
+    pub(super) refused: bool,
+    failures: u32,
+    no_attempt_before: MonoTime,
+    /// The encoder failed for good in this turn.
+    pub(super) ended: bool,
+    pub(super) bitrate: Option<Bitrate>,
+}
+
+impl Oracle {
+    pub(super) fn new(interval: Duration, invalidates: bool) -> Self {
+        Self {
+            interval,
+            spacing: KEYFRAME_SPACING.max(interval * 2),
+            invalidates,
+            members: Vec::new(),
+            runs: 0,
+            history: BTreeMap::new(),
+            newest: None,
+            keyframe_at: None,
+            owed_since: None,
+            losses: Vec::new(),
+            refused: false,
+            failures: 0,
+            no_attempt_before: MonoTime::ZERO,
+            ended: false,
+            bitrate: None,
+        }
+    }
+
+    pub(super) fn running(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    fn owe(&mut self, now: MonoTime) {
+        self.owed_since.get_or_insert(now);
+    }
+
+    /// A new encoder starts with a keyframe, which settles everything.
+    fn forget(&mut self) {
+        self.newest = None;
+        self.keyframe_at = None;
+        self.owed_since = None;
+        self.losses.clear();
+        self.refused = false;
+    }
+
+    fn stop(&mut self) {
+        self.members.clear();
+        self.forget();
+        self.failures = 0;
+        self.no_attempt_before = MonoTime::ZERO;
+    }
+
+    pub(super) fn tell(&mut self, told: Told, now: MonoTime) {
+        match told {
+            Told::Join { viewer, token } => {
+                let member = Member {
+                    viewer,
+                    token,
+                    rate: None,
+                };
+                self.runs += u64::from(!self.running());
+                match self.members.iter_mut().find(|known| known.viewer == viewer) {
+                    Some(known) => *known = member,
+                    None => self.members.push(member),
+                }
+                self.owe(now);
+            }
+            Told::Leave { viewer, token } => {
+                let before = self.members.len();
+                self.members
+                    .retain(|known| (known.viewer, known.token) != (viewer, token));
+                if before > 0 && self.members.is_empty() {
+                    self.stop();
+                }
+            }
+            Told::Keyframe if self.running() => self.owe(now),
+            Told::Keyframe => {}
+            Told::Lost { first, last } => self.lost(first, last, now),
+            Told::Rate { viewer, bitrate } => {
+                let known = self.members.iter_mut().find(|known| known.viewer == viewer);
+                if let Some(known) = known {
+                    known.rate = Some(bitrate);
+                }
+            }
+        }
+    }
+
+    /// The pictures that one depends on, itself included.
+    fn chain(&self, index: u64) -> BTreeSet<u64> {
+        let refers = |index: &u64| self.history.get(index).copied().flatten();
+        std::iter::successors(Some(index), refers).collect()
+    }
+
+    fn lost(&mut self, first: u64, last: u64, now: MonoTime) {
+        let Some(newest) = self.newest else { return };
+        let next = newest.index + 1;
+        let sound = first <= last && last < next;
+        if !sound
+            || self
+                .chain(newest.index)
+                .range(first..=last)
+                .next()
+                .is_none()
+        {
+            return;
+        }
+        let known = last - first < WINDOW && first + WINDOW >= next;
+        if known && self.invalidates {
+            self.losses.push((first, last));
+        } else {
+            self.owe(now);
+        }
+    }
+
+    /// Checks what the encoder did in one turn.
+    pub(super) fn observe(&mut self, log: &[Did], now: MonoTime) {
+        self.ended = false;
+        let mut cannot_invalidate = false;
+        for did in log {
+            match *did {
+                Did::Opened { bitrate, .. } => {
+                    assert!(self.running(), "an encoder without a consumer");
+                    assert!(now >= self.no_attempt_before, "an attempt during a pause");
+                    self.bitrate = Some(bitrate);
+                    self.forget();
+                }
+                Did::Failed => self.failed(now),
+                Did::Dropped => self.newest = None,
+                Did::Bitrate(bitrate) => self.bitrate = Some(bitrate),
+                Did::Invalidated { result, .. } => {
+                    cannot_invalidate = result == Invalidation::NeedsKeyframe;
+                }
+                Did::Coded(coded) => self.coded(coded, cannot_invalidate, now),
+            }
+        }
+    }
+
+    fn failed(&mut self, now: MonoTime) {
+        assert!(now >= self.no_attempt_before, "an attempt during a pause");
+        self.failures += 1;
+        if self.failures > 5 {
+            self.ended = true;
+            return self.stop();
+        }
+        let pause_ms = (100 << (self.failures - 1)).min(1600);
+        self.no_attempt_before = now + Duration::from_millis(pause_ms);
+    }
+
+    fn coded(&mut self, coded: Coded, cannot_invalidate: bool, now: MonoTime) {
+        let index = coded.index;
+        let before = self.history.last_key_value();
+        assert!(
+            before.is_none_or(|(last, _)| index > *last),
+            "{index} was spent"
+        );
+        assert_eq!(coded.content >> 32, self.runs, "a picture of another run");
+        assert!(now >= self.no_attempt_before, "an attempt during a pause");
+        self.history.insert(index, coded.reference);
+        let may_keyframe = self
+            .keyframe_at
+            .is_none_or(|at| now.since(at) >= self.spacing);
+        if coded.reference.is_none() {
+            assert!(may_keyframe, "keyframe {index} came too soon");
+            let asked = self.owed_since.is_some() || self.refused || cannot_invalidate;
+            assert!(
+                self.newest.is_none() || asked,
+                "keyframe {index} without a cause"
+            );
+            self.forget();
+            self.keyframe_at = Some(now);
+        } else {
+            let owed = self.owed_since.is_some();
+            assert!(!(owed && may_keyframe), "{index} should be a keyframe");
+            self.check_repairs(index, cannot_invalidate, now);
+        }
+        self.newest = Some(coded);
+        (self.failures, self.no_attempt_before) = (0, MonoTime::ZERO);
+    }
+
+    /// Picture `index` depends on nothing that was lost, or a keyframe is owed instead.
+    fn check_repairs(&mut self, index: u64, cannot_invalidate: bool, now: MonoTime) {
+        let chain = self.chain(index);
+        for (first, last) in std::mem::take(&mut self.losses) {
+            let depends = chain.range(first..=last).next();
+            if cannot_invalidate {
+                self.owe(now);
+            } else {
+                assert_eq!(
+                    depends, None,
+                    "{index} depends on a loss in {first}..={last}"
+                );
+            }
+        }
+        if cannot_invalidate {
+            self.owe(now);
+        }
+    }
+
+    /// A keyframe that may come has come, at most two intervals late.
+    pub(super) fn check_owed(&self, now: MonoTime) {
+        let (Some(since), Some(at)) = (self.owed_since, self.keyframe_at) else {
+            return;
+        };
+        if self.newest.is_some() {
+            let due = since.max(at + self.spacing);
+            let late = now.since(due);
+            assert!(late <= self.interval * 2, "a keyframe is owed for {late:?}");
+        }
+    }
+}

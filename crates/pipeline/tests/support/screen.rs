@@ -1,0 +1,142 @@
+//! A picture source that shows a picture when told to, and counts how often it was opened.
+
+use crate::OpenSource;
+use capture::{Source, SourceError, SourceInfo, StopSignal};
+use media::{CaptureTimes, Frame, FrameKind, MonoTime, PixelFormat, Pixels, Size};
+use rustix::event::{EventfdFlags, eventfd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+pub(crate) const SIZE: Size = Size::new(64, 32);
+
+/// A frame whose bytes are `content`.
+pub(crate) fn frame(content: u64, size: Size) -> Frame {
+    frame_of(Arc::new(content.to_ne_bytes().to_vec()), size)
+}
+
+fn frame_of(pixels: Arc<dyn Pixels>, size: Size) -> Frame {
+    let now = MonoTime::now();
+    let times = CaptureTimes {
+        noticed: now,
+        grabbed: now,
+    };
+    Frame {
+        size,
+        format: PixelFormat::I420,
+        stride: 0,
+        pixels,
+        kind: FrameKind::Fresh,
+        times,
+    }
+}
+
+/// The number that [`frame`] put into a frame.
+pub(crate) fn content(frame: &Frame) -> u64 {
+    u64::from_ne_bytes(frame.bytes()[..8].try_into().unwrap())
+}
+
+struct Inner {
+    shown: OwnedFd,
+    opens: AtomicU64,
+    drops: AtomicU64,
+    refusal: Mutex<Option<String>>,
+    pixels: Arc<dyn Pixels>,
+    blank: bool,
+}
+
+/// The far end of a source. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Screen(Arc<Inner>);
+
+impl Screen {
+    /// A screen that shows one picture as soon as it is opened.
+    pub(crate) fn new() -> Self {
+        Self::with(false)
+    }
+
+    /// A screen that shows nothing until told to.
+    pub(crate) fn blank() -> Self {
+        Self::with(true)
+    }
+
+    fn with(blank: bool) -> Self {
+        let flags = EventfdFlags::SEMAPHORE | EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC;
+        Self(Arc::new(Inner {
+            shown: eventfd(0, flags).unwrap(),
+            opens: AtomicU64::new(0),
+            drops: AtomicU64::new(0),
+            refusal: Mutex::new(None),
+            pixels: Arc::new(0_u64.to_ne_bytes().to_vec()),
+            blank,
+        }))
+    }
+
+    /// Shows one more picture. It allocates nothing.
+    pub(crate) fn show(&self) {
+        rustix::io::write(&self.0.shown, &1_u64.to_ne_bytes()).unwrap();
+    }
+
+    /// From now on opening fails for this reason, or works again.
+    pub(crate) fn refuse(&self, why: Option<&str>) {
+        *self.0.refusal.lock().unwrap() = why.map(str::to_owned);
+    }
+
+    pub(crate) fn opens(&self) -> u64 {
+        self.0.opens.load(Ordering::SeqCst)
+    }
+
+    /// Sources that were opened and not dropped yet.
+    pub(crate) fn live(&self) -> u64 {
+        let drops = self.0.drops.load(Ordering::SeqCst);
+        self.opens() - drops
+    }
+
+    pub(crate) fn opener(&self) -> OpenSource {
+        let inner = Arc::clone(&self.0);
+        Arc::new(move || {
+            if let Some(why) = inner.refusal.lock().unwrap().clone() {
+                let what = "the screen".to_owned();
+                return Err(SourceError::Absent { what, why });
+            }
+            inner.opens.fetch_add(1, Ordering::SeqCst);
+            let fresh = !inner.blank;
+            let screen = Arc::clone(&inner);
+            Ok(Box::new(View { screen, fresh }))
+        })
+    }
+}
+
+struct View {
+    screen: Arc<Inner>,
+    /// The present picture was not returned yet.
+    fresh: bool,
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.screen.drops.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Source for View {
+    fn info(&self) -> SourceInfo {
+        SourceInfo {
+            name: "screen",
+            detail: String::new(),
+            size: SIZE,
+        }
+    }
+
+    fn next_frame(&mut self, stop: &StopSignal) -> Result<Option<Frame>, SourceError> {
+        while !stop.is_raised() {
+            let mut count = [0; 8];
+            let shown = rustix::io::read(&self.screen.shown, &mut count).is_ok();
+            if shown || std::mem::take(&mut self.fresh) {
+                return Ok(Some(frame_of(Arc::clone(&self.screen.pixels), SIZE)));
+            }
+            stop.wait(Some(self.screen.shown.as_fd()), None)?;
+        }
+        Ok(None)
+    }
+}
