@@ -4,9 +4,9 @@ use crate::chain::FrameSet;
 use crate::gate::LostRange;
 use encode::KeyframeReason;
 use events::ViewerId;
-use media::{AccessUnit, Bitrate, Bounded, FrameIndex, MonoTime, Reference};
+use media::{AccessUnit, Bitrate, Bounded, Frame, FrameIndex, MonoTime, Reference, Slot};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Units that may wait for one consumer.
@@ -20,6 +20,8 @@ const _: () = assert!(QUEUE_DEPTH * PLANNED_UNIT_BYTES <= 16 << 20);
 pub struct UnitQueue {
     queue: Bounded<Arc<AccessUnit>>,
     wake: Box<dyn Fn() + Send + Sync>,
+    /// The loop to wake when the queue has been read to its end after a refusal.
+    repairer: Mutex<Option<Arc<Slot<Frame>>>>,
 }
 
 impl UnitQueue {
@@ -32,12 +34,25 @@ impl UnitQueue {
         Arc::new(Self {
             queue,
             wake: Box::new(wake),
+            repairer: Mutex::default(),
         })
     }
 
     /// The oldest unit.
     pub fn pop(&self) -> Option<Arc<AccessUnit>> {
-        self.queue.pop()
+        let unit = self.queue.pop();
+        self.wake_repairer();
+        unit
+    }
+
+    /// On a still screen no later unit would repair a refusal, so the reader wakes the loop.
+    fn wake_repairer(&self) {
+        if self.queue.is_empty() {
+            let mut repairer = self.repairer.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(slot) = repairer.take() {
+                slot.nudge();
+            }
+        }
     }
 
     /// Whether nothing waits.
@@ -126,6 +141,14 @@ impl Consumer {
         Offer::Refused
     }
 
+    /// Has the loop behind `slot` woken once the consumer has read what it has.
+    pub(crate) fn wake_when_read(&self, slot: &Arc<Slot<Frame>>) {
+        let repairer = &self.queue.repairer;
+        *repairer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(slot));
+        // It may have read everything between the refusal and this call.
+        self.queue.wake_repairer();
+    }
+
     /// Tells the consumer that nothing will come any more.
     pub(crate) fn close(&self) {
         self.queue.close();
@@ -141,11 +164,12 @@ impl Consumer {
     }
 
     /// What has to be repaired for this consumer, once its queue has room again. A consumer that
-    /// is still stalled asks for nothing, so that it does not cost the others quality.
+    /// is still stalled, or ended its queue, asks for nothing: it must not cost the others quality.
     pub(crate) fn wants_repair(&self) -> Option<LostRange> {
         let (first, last) = self.missing?;
         let reason = KeyframeReason::Refused;
-        self.queue.is_empty().then_some(LostRange {
+        let reads = self.queue.is_empty() && !self.queue.is_closed();
+        reads.then_some(LostRange {
             first,
             last,
             reason,

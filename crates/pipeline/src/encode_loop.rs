@@ -77,6 +77,11 @@ impl EncodeLoop {
         if self.consumers.is_empty() {
             return;
         }
+        for consumer in &self.consumers {
+            if let Some(lost) = consumer.wants_repair() {
+                self.gate.report_lost(lost);
+            }
+        }
         if let Some(frame) = fresh {
             self.last_fresh_at = now;
             self.last_frame = Some(frame.clone());
@@ -136,11 +141,6 @@ impl EncodeLoop {
     }
 
     fn code(&mut self, frame: &Frame, now: MonoTime, again: Option<Still>) {
-        for consumer in &self.consumers {
-            if let Some(lost) = consumer.wants_repair() {
-                self.gate.report_lost(lost);
-            }
-        }
         let was_open = self.caps().is_some();
         let refine = match again {
             Some(Still::Refine { quantiser }) => Some(quantiser),
@@ -212,6 +212,7 @@ impl EncodeLoop {
         });
         for consumer in &mut self.consumers {
             if consumer.offer(unit, now) == Offer::Refused {
+                consumer.wake_when_read(&self.shared.slot);
                 let (viewer, index) = (consumer.viewer, unit.index);
                 self.events.emit(UnitRefused {
                     pipeline: self.number,

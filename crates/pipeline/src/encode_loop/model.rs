@@ -134,7 +134,7 @@ struct World {
     running: bool,
     next_token: u64,
     refines: bool,
-    pictures: u64,
+    coded: Vec<Coded>,
 }
 
 impl World {
@@ -184,7 +184,7 @@ impl World {
             running: false,
             next_token: 1,
             refines: setting.refines,
-            pictures: 0,
+            coded: Vec::new(),
         }
     }
 
@@ -261,17 +261,12 @@ impl World {
     fn check_holders(&mut self, log: &[Did]) {
         let members = self.oracle.members.clone();
         for did in log {
-            let Did::Coded(Coded {
-                index, reference, ..
-            }) = *did
-            else {
-                continue;
-            };
-            self.pictures += 1;
+            let Did::Coded(coded) = *did else { continue };
+            self.coded.push(coded);
             for holder in &mut self.holders {
                 let present = members.iter().any(|member| member.token == holder.token);
-                if present && (reference.is_none() || !holder.due.is_empty()) {
-                    holder.due.push(index);
+                if present && (coded.reference.is_none() || !holder.due.is_empty()) {
+                    holder.due.push(coded.index);
                 }
             }
         }
@@ -445,7 +440,7 @@ impl World {
     /// Nothing happens any more and everybody reads: the loop must fall silent soon, and by then
     /// every viewer must see the newest picture at its best.
     fn settle(&mut self) {
-        let (since, pictures) = (self.now, self.pictures);
+        let (since, coded) = (self.now, self.coded.len());
         self.coder.script().failing_opens = 0;
         self.coder.script().failing_pictures = 0;
         loop {
@@ -461,7 +456,7 @@ impl World {
                 "never silent"
             );
             assert!(
-                self.pictures - pictures < 60,
+                self.coded.len() - coded < 60,
                 "too many pictures of a still screen"
             );
         }

@@ -24,3 +24,33 @@ fn who_loses_the_name_to_another_is_told_so() {
     let closed = world.holders.iter().map(|holder| holder.queue.is_closed());
     assert!(closed.eq([true, false]));
 }
+
+#[test]
+fn a_viewer_that_ended_its_queue_but_kept_its_lease_costs_the_others_no_keyframes() {
+    let mut world = play(&[
+        Op::Join { viewer: 0 },
+        Op::Join { viewer: 2 },
+        Op::Show { other_size: false },
+        Op::CloseQueue { pick: 1 },
+        Op::Play { frames: 600, gap_us: 16_667 },
+    ]);
+    let keyframes = world.coded.iter().filter(|coded| coded.reference.is_none());
+    assert_eq!(keyframes.count(), 1);
+    world.settle();
+}
+
+#[test]
+fn a_viewer_that_stalled_until_the_screen_was_still_sees_the_last_picture() {
+    let mut world = play(&[
+        Op::Join { viewer: 0 },
+        Op::Join { viewer: 2 },
+        Op::Play { frames: 60, gap_us: 16_667 },
+        Op::Pass { ms: 3000 },
+    ]);
+    assert_eq!(world.looped.deadline(), None, "silent");
+    let newest = world.coded.last().map(|coded| coded.index);
+    assert!(world.holders[1].last < newest);
+    world.settle();
+    let newest = world.coded.last().map(|coded| coded.index);
+    assert_eq!(world.holders[1].last, newest);
+}
