@@ -167,7 +167,8 @@ impl EncodeLoop {
             self.announce(frame, now);
         }
         match again {
-            Some(what) if coded.keyframe.is_none() => {
+            // A repair refers to a picture from before the loss, which may be a coarser one.
+            Some(what) if coded.keyframe.is_none() && !coded.recovers => {
                 let bytes = coded.unit.data.len();
                 self.still.coded(what, now, bytes, self.recoder.bitrate());
             }

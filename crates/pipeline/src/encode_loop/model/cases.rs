@@ -1,6 +1,6 @@
 //! Single histories that once went wrong, in few words each.
 
-use super::{Op, Setting, World};
+use super::{LAST_QUANTISER, Op, Setting, World};
 
 const SETTING: Setting = Setting {
     fps: 60,
@@ -53,4 +53,18 @@ fn a_viewer_that_stalled_until_the_screen_was_still_sees_the_last_picture() {
     world.settle();
     let newest = world.coded.last().map(|coded| coded.index);
     assert_eq!(world.holders[1].last, newest);
+}
+
+#[test]
+fn a_repair_on_a_still_screen_is_refined_again() {
+    let mut world = play(&[
+        Op::Join { viewer: 0 },
+        Op::Show { other_size: false },
+        Op::Pass { ms: 1500 },
+        Op::Lose { pick: 0, back: 0, length: 1 },
+    ]);
+    let repair = *world.coded.last().unwrap();
+    assert!(repair.quantiser > LAST_QUANTISER);
+    world.settle();
+    assert_eq!(world.coded.last().unwrap().quantiser, LAST_QUANTISER);
 }
