@@ -175,16 +175,19 @@ impl Grab<'_> {
             true => Some(connection.xfixes_get_cursor_image()?),
             false => None,
         };
-        // Every reply is awaited before any refusal is told: nothing may be written afterwards.
-        let images = images.map(|image| image.map(|image| image.reply()));
-        let pointer = pointer.map(|pointer| pointer.reply());
-        let shape = shape.map(|shape| shape.reply());
+        // Every image is awaited before a refusal is told: the buffer is free again after it, so
+        // nothing may be written any more. A server that is gone ends the buffer too.
+        let mut refused = None;
         for image in images.into_iter().flatten() {
-            image?;
+            match image.reply() {
+                Ok(_) => {}
+                Err(ReplyError::X11Error(error)) => refused = Some(error),
+                Err(error) => return Err(error.into()),
+            }
         }
         if let (Some(cursor), Some(pointer)) = (cursor, pointer) {
-            cursor.set_position(&pointer?);
-            match shape {
+            cursor.set_position(&pointer.reply()?);
+            match shape.map(|shape| shape.reply()) {
                 None => {}
                 Some(Ok(shape)) => cursor.set_shape(Some(shape)),
                 // Servers answer so while no cursor is shown at all.
@@ -192,7 +195,7 @@ impl Grab<'_> {
                 Some(Err(error)) => return Err(error.into()),
             }
         }
-        Ok(())
+        refused.map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn failed(&self, error: ReplyOrIdError) -> NoFrame {

@@ -17,7 +17,7 @@ use x11rb::utils::RawFdContainer;
 /// Longest time a server may take to answer. Well above a slow server's, or one that another
 /// client has grabbed for a moment.
 const PATIENCE: Timespec = Timespec {
-    tv_sec: 5,
+    tv_sec: 3,
     tv_nsec: 0,
 };
 
