@@ -40,6 +40,7 @@ pub struct KeyframeGate {
     lost: Option<LostRange>,
     owed: Option<KeyframeReason>,
     last_keyframe_at: Option<MonoTime>,
+    keyframe_index: Option<FrameIndex>,
     spacing: Duration,
 }
 
@@ -53,6 +54,7 @@ impl KeyframeGate {
             lost: None,
             owed: None,
             last_keyframe_at: None,
+            keyframe_index: None,
             spacing: KEYFRAME_SPACING.max(frame_interval * 2),
         }
     }
@@ -63,11 +65,15 @@ impl KeyframeGate {
     }
 
     /// Reports pictures that a consumer does not have. Ranges are merged, not overwritten; one
-    /// that nothing refers to any more is ignored.
+    /// that nothing refers to any more is ignored, and one too old to tell needs a keyframe.
     pub fn report_lost(&mut self, lost: LostRange) {
         let oldest_known = self.next_index.0.saturating_sub(WINDOW);
-        if lost.last.0 >= self.next_index.0 || lost.first > lost.last {
+        let before_keyframe = self.keyframe_index.is_none_or(|keyframe| lost.last < keyframe);
+        if lost.last >= self.next_index || lost.first > lost.last || before_keyframe {
             return;
+        }
+        if lost.last.0 < oldest_known {
+            return self.request_keyframe(lost.reason);
         }
         let too_wide = lost.last.0 - lost.first.0 >= WINDOW || lost.first.0 < oldest_known;
         let Some(first) = self.chain.oldest_in(lost.first, lost.last) else {
@@ -145,6 +151,7 @@ impl KeyframeGate {
         match reference {
             Reference::None => {
                 self.last_keyframe_at = Some(now);
+                self.keyframe_index = Some(index);
                 self.owed = None;
                 self.lost = None;
             }
@@ -161,6 +168,7 @@ impl KeyframeGate {
         self.lost = None;
         self.owed = None;
         self.last_keyframe_at = None;
+        self.keyframe_index = None;
         self.chain = ReferenceChain::default();
     }
 }
@@ -294,6 +302,19 @@ mod tests {
             gate.decide(at(600), caps(true)),
             Recovery::Keyframe(_)
         ));
+    }
+
+    #[test]
+    fn a_loss_too_old_to_tell_asks_for_a_keyframe_unless_one_came_since() {
+        let mut gate = running(600);
+        gate.report_lost(lost(300, 301));
+        assert_eq!(
+            gate.decide(at(600), caps(true)),
+            Recovery::Keyframe(KeyframeReason::Loss)
+        );
+        gate.coded(FrameIndex(600), Reference::None, at(600));
+        gate.report_lost(lost(300, 301));
+        assert_eq!(gate.decide(at(700), caps(true)), Recovery::None);
     }
 
     #[test]
