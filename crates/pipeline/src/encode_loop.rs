@@ -27,6 +27,8 @@ pub(crate) struct EncodeLoop {
     recoder: Recoder,
     consumers: Vec<Consumer>,
     source: Option<SourceSupervisor>,
+    /// Runs that ended so far.
+    ended_runs: u64,
     last_frame: Option<Frame>,
     last_fresh_at: MonoTime,
 }
@@ -50,6 +52,7 @@ impl EncodeLoop {
             recoder: Recoder::new(parts.open_encoder, settings),
             consumers: Vec::new(),
             source: None,
+            ended_runs: 0,
             last_frame: None,
             last_fresh_at: MonoTime::ZERO,
         }
@@ -71,9 +74,12 @@ impl EncodeLoop {
 
     /// One turn of the loop: a function of the state, what woke it, and the time.
     fn turn(&mut self, fresh: Option<Frame>, now: MonoTime) {
+        let ended_runs = self.ended_runs;
         while let Some(command) = self.shared.commands.pop() {
             self.apply(command, now);
         }
+        // The last consumer may have left and another come: the frame is from the old source.
+        let fresh = fresh.filter(|_| self.ended_runs == ended_runs);
         if self.consumers.is_empty() {
             return;
         }
@@ -146,7 +152,7 @@ impl EncodeLoop {
             Some(Still::Refine { quantiser }) => Some(quantiser),
             _ => None,
         };
-        self.clock.spend(now);
+        self.clock.spend(frame.times.grabbed);
         let coded = match self
             .recoder
             .code(frame, &mut self.gate, Order { now, refine })
@@ -332,6 +338,7 @@ impl EncodeLoop {
         if self.source.take().is_none() {
             return;
         }
+        self.ended_runs += 1;
         // A frame that was staged before the source stopped must not open the next run.
         drop(self.shared.slot.clear());
         self.recoder.close();

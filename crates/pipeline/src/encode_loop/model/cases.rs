@@ -68,3 +68,13 @@ fn a_repair_on_a_still_screen_is_refined_again() {
     world.settle();
     assert_eq!(world.coded.last().unwrap().quantiser, LAST_QUANTISER);
 }
+
+#[test]
+fn a_frame_of_the_old_source_does_not_open_the_next_run() {
+    let mut world = play(&[Op::Join { viewer: 0 }]);
+    world.apply(&Op::Show { other_size: false });
+    world.apply(&Op::Leave { pick: 0 });
+    world.apply(&Op::Join { viewer: 0 });
+    world.advance(world.now);
+    assert_eq!(world.coded, []);
+}
