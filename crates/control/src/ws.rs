@@ -260,6 +260,13 @@ fn notification(method: &str, params: &impl Serialize) -> Option<String> {
         .ok()
 }
 
+/// `text`, unless it is what was shown last.
+fn unseen(shown: &mut String, text: Option<String>) -> Option<String> {
+    let text = text.filter(|text| text != shown)?;
+    shown.clone_from(&text);
+    Some(text)
+}
+
 /// Why a conversation ends.
 enum Ending {
     /// The other side closed it.
@@ -279,8 +286,16 @@ struct Conversation {
     outgoing: mpsc::Receiver<String>,
     host_state: watch::Receiver<HostState>,
     video_input: watch::Receiver<VideoInputState>,
+    shown: Shown,
     heard: Instant,
     stats_sent: Instant,
+}
+
+/// What the page was told last: a state that was written anew but is the same is not sent again.
+#[derive(Default)]
+struct Shown {
+    host_state: String,
+    video_input: String,
 }
 
 impl Conversation {
@@ -306,6 +321,7 @@ impl Conversation {
             outgoing: outgoing_queue,
             host_state,
             video_input,
+            shown: Shown::default(),
             heard: Instant::now(),
             stats_sent: Instant::now(),
         }
@@ -398,16 +414,15 @@ impl Conversation {
 
     async fn send_host_state(&mut self) -> Result<(), Ending> {
         let text = notification("host.state", &*self.host_state.borrow_and_update());
-        self.send_if_written(text).await
+        match unseen(&mut self.shown.host_state, text) {
+            Some(text) => self.send(text).await,
+            None => Ok(()),
+        }
     }
 
     async fn send_video_input(&mut self) -> Result<(), Ending> {
         let text = notification("videoInputState", &*self.video_input.borrow_and_update());
-        self.send_if_written(text).await
-    }
-
-    async fn send_if_written(&mut self, text: Option<String>) -> Result<(), Ending> {
-        match text {
+        match unseen(&mut self.shown.video_input, text) {
             Some(text) => self.send(text).await,
             None => Ok(()),
         }

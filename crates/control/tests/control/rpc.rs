@@ -17,6 +17,8 @@ fn the_state_comes_first_and_again_when_it_changes() {
         "viewers": 0,
     });
     assert_eq!(state, expected, "what is not known is absent");
+    host.engine.host_state.send_modify(|_| {});
+    page.ok("ping", &json!({}));
     host.engine
         .host_state
         .send_modify(|state| state.viewers = 3);
