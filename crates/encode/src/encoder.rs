@@ -114,6 +114,9 @@ pub enum EncodeError {
         /// Reason in words.
         why: Cow<'static, str>,
     },
+    /// This build was made without any backend.
+    #[error("this build has no encoder")]
+    NoBackend,
     /// No backend of that name.
     #[error("encoder {0:?} is not known; this build has: {1}")]
     Unknown(String, String),
@@ -149,6 +152,25 @@ pub trait Encoder: Send {
     /// # Errors
     /// [`EncodeError::Picture`].
     fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), EncodeError>;
+}
+
+impl fmt::Display for EncoderConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            size,
+            rate,
+            bitrate,
+            codec,
+            threads,
+            reference_pictures,
+            ..
+        } = self;
+        write!(
+            f,
+            "{codec} {size} at {rate} fps and {bitrate}b/s, {threads} threads, "
+        )?;
+        write!(f, "{reference_pictures} reference pictures")
+    }
 }
 
 impl fmt::Display for KeyframeReason {

@@ -4,6 +4,8 @@
 
 use memchr::memmem;
 
+pub(crate) mod bits;
+
 /// What a NAL unit carries: the low five bits of its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NalType(pub u8);

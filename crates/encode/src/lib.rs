@@ -2,9 +2,19 @@
 //!
 //! Owns colour conversion and bitstream facts; refuses to know about consumers or networks.
 
+mod backends;
+mod convert;
 mod encoder;
 pub mod h264;
+#[cfg(feature = "x264")]
+mod rate;
+mod references;
+#[cfg(feature = "x264")]
+mod renumber;
+#[cfg(feature = "x264")]
+mod x264;
 
+pub use backends::{BACKENDS, Backend, Chosen, EncoderChoice, EncoderListing, list, open, probe};
 pub use encoder::{
     EncodeError, Encoder, EncoderCaps, EncoderConfig, Invalidation, KeyframeReason, PictureRequest,
 };
