@@ -11,6 +11,7 @@ mod rate;
 mod references;
 #[cfg(feature = "x264")]
 mod renumber;
+pub mod scripted;
 #[cfg(feature = "x264")]
 mod x264;
 
