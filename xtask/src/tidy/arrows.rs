@@ -16,7 +16,7 @@ const LEVELS: &[&[&str]] = &[
     &["gamestream-proto", "capture", "encode", "input", "audio"],
     &["pipeline"],
     &["gamestream", "webrtc", "control", "stats", "console"],
-    &["host"],
+    &["host", "bench"],
     &["heliostat"],
 ];
 

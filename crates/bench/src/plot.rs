@@ -1,0 +1,378 @@
+//! The figures of a report as one SVG: where the time goes, how it is spread, and how it went.
+
+use crate::frames::{Frame, Stage};
+use crate::percentiles::{Summary, rank};
+use crate::report::{Band, Report, VariantReport};
+use crate::svg::{Anchor, Area, MUTED, Style, Svg};
+
+const WIDTH: f64 = 960.0;
+const LEFT: f64 = 76.0;
+const RIGHT: f64 = 892.0;
+const BAR: f64 = 22.0;
+const BAR_GAP: f64 = 7.0;
+const HILLS: f64 = 150.0;
+const DOTS: f64 = 170.0;
+/// Slower frames than these percent are beyond the right end of the spread.
+const SHOWN_PERCENT: f64 = 99.5;
+const BIN_MS: f64 = 0.5;
+/// Dots of the course over time; more are not told apart.
+const MOST_DOTS: usize = 2400;
+const SIGHT_COLOUR: &str = "#9467bd";
+const READABLE_COLOUR: &str = "#0969da";
+const RECEIVED_COLOUR: &str = "#1a7f37";
+const VARIANT_COLOURS: [&str; 2] = ["#0969da", "#d1642d"];
+
+const fn colour(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Notice => "#8b949e",
+        Stage::Grab => "#54aeff",
+        Stage::Queue => "#b6e3ff",
+        Stage::Encode => "#e8833a",
+        Stage::Send => "#f5c26b",
+        Stage::Network => "#4ac26b",
+        Stage::Decode => "#a475f9",
+    }
+}
+
+/// Draws a report.
+pub(crate) fn draw(report: &Report) -> String {
+    let title = "From drawing on the screen to a readable frame in the browser";
+    let mut figure = Figure {
+        svg: Svg::default(),
+        y: 34.0,
+    };
+    figure
+        .svg
+        .text([24.0, figure.y], Style::PLAIN.bold().sized(18.0), title);
+    figure.describe(report);
+    figure.stages(report);
+    for variant in &report.variants {
+        figure.spread(report, variant);
+    }
+    figure.course(report);
+    figure.svg.finish(WIDTH, figure.y, title)
+}
+
+/// A picture that grows downward.
+struct Figure {
+    svg: Svg,
+    y: f64,
+}
+
+impl Figure {
+    fn describe(&mut self, report: &Report) {
+        let Report {
+            source,
+            size,
+            source_rate,
+            machine,
+            ..
+        } = report;
+        let what = format!(
+            "{source} {size} at {source_rate} pictures a second · {} × {} · {}",
+            machine.cores, machine.cpu, machine.browser
+        );
+        self.note(&what);
+        for variant in &report.variants {
+            let VariantReport {
+                name,
+                flags,
+                unique_fps,
+                ..
+            } = variant;
+            let cpu = variant.processes.first().map_or(f64::NAN, |host| host.cpu);
+            let name = if report.variants.len() > 1 {
+                format!("{name}: ")
+            } else {
+                String::new()
+            };
+            self.note(&format!(
+                "{name}{flags} · {unique_fps:.1} new pictures a second · host uses {cpu:.2} of a core"
+            ));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.y += 19.0;
+        self.svg.text([24.0, self.y], Style::PLAIN.muted(), text);
+    }
+
+    fn heading(&mut self, text: &str, explanation: &str) {
+        self.y += 38.0;
+        self.svg
+            .text([24.0, self.y], Style::PLAIN.bold().sized(14.0), text);
+        self.note(explanation);
+        self.y += 12.0;
+    }
+
+    /// Stacked bars: typical, slow and very slow frames.
+    fn stages(&mut self, report: &Report) {
+        self.heading(
+            "Where the time goes",
+            "Mean stages of the frames within one percent around p50, p95 and p99 of the whole.",
+        );
+        self.stage_names();
+        let bars: Vec<(&VariantReport, &Band)> = report
+            .variants
+            .iter()
+            .flat_map(|variant| variant.bands.iter().map(move |band| (variant, band)))
+            .collect();
+        let whole = |band: &Band| band.stages_ms.iter().sum::<f64>();
+        let most_ms = bars.iter().map(|(_, band)| whole(band)).fold(1.0, f64::max) * 1.08;
+        let height = bars.len() as f64 * (BAR + BAR_GAP);
+        let area = self.area(height);
+        self.svg.axis_across(area, most_ms, " ms");
+        for (at, (variant, band)) in bars.iter().enumerate() {
+            let y = area.y + at as f64 * (BAR + BAR_GAP) + BAR_GAP / 2.0;
+            let name = if report.variants.len() > 1 {
+                variant.name.as_str()
+            } else {
+                ""
+            };
+            let label = format!("{name} p{:.0}", band.percent);
+            let style = Style::PLAIN.anchored(Anchor::End);
+            self.svg.text([LEFT - 8.0, y + 15.0], style, label.trim());
+            let mut x = area.x;
+            for (stage, ms) in Stage::ALL.into_iter().zip(band.stages_ms) {
+                let width = area.width * ms.max(0.0) / most_ms;
+                let part = Area {
+                    x,
+                    y,
+                    width,
+                    height: BAR,
+                };
+                self.svg.rect(part, colour(stage));
+                if width > 30.0 {
+                    let middle = [x + width / 2.0, y + 15.0];
+                    let style = Style::PLAIN.sized(11.0).anchored(Anchor::Middle);
+                    self.svg.text(middle, style, &format!("{ms:.1}"));
+                }
+                x += width;
+            }
+            let total = format!("{:.1} ms", whole(band));
+            self.svg
+                .text([x + 6.0, y + 15.0], Style::PLAIN.bold(), &total);
+        }
+        self.y = area.bottom() + 18.0;
+    }
+
+    fn stage_names(&mut self) {
+        let mut x = LEFT;
+        for stage in Stage::ALL {
+            let square = Area {
+                x,
+                y: self.y,
+                width: 12.0,
+                height: 12.0,
+            };
+            self.svg.rect(square, colour(stage));
+            self.svg
+                .text([x + 17.0, self.y + 10.5], Style::PLAIN, stage.name());
+            x += 30.0 + 7.5 * stage.name().len() as f64;
+        }
+        self.y += 20.0;
+    }
+
+    /// Share of the frames by their time, to each of the three ends.
+    fn spread(&mut self, report: &Report, variant: &VariantReport) {
+        let several = report.variants.len() > 1;
+        let heading = if several {
+            format!("Spread, {}", variant.name)
+        } else {
+            "Spread".to_owned()
+        };
+        self.heading(
+            &heading,
+            "Share of the frames in each half millisecond since drawing began.",
+        );
+        let frames = || variant.turns.iter().flatten();
+        let totals = &variant.totals;
+        let ends: [(&str, &str, Vec<f64>, Option<Summary>); 3] = [
+            (
+                "last packet received",
+                RECEIVED_COLOUR,
+                frames().filter_map(Frame::until_received_ms).collect(),
+                totals.received,
+            ),
+            (
+                "readable in the page",
+                READABLE_COLOUR,
+                frames().map(Frame::until_readable_ms).collect(),
+                totals.readable,
+            ),
+            (
+                "first sight (rVFC)",
+                SIGHT_COLOUR,
+                frames().filter_map(Frame::until_seen_ms).collect(),
+                totals.first_sight,
+            ),
+        ];
+        let most_ms = ends
+            .iter()
+            .map(|(.., times, _)| shown_up_to(times))
+            .fold(1.0, f64::max);
+        let shares: Vec<Vec<f64>> = ends
+            .iter()
+            .map(|(.., times, _)| binned(times, most_ms))
+            .collect();
+        let most = shares.iter().flatten().copied().fold(1.0, f64::max) * 1.1;
+        let mut x = LEFT;
+        for (name, colour, _, summary) in &ends {
+            let Some(summary) = summary else { continue };
+            self.svg.rect(
+                Area {
+                    x,
+                    y: self.y,
+                    width: 12.0,
+                    height: 12.0,
+                },
+                colour,
+            );
+            let Summary { p50_ms, p95_ms, .. } = summary;
+            let text = format!("{name}: p50 {p50_ms:.1}, p95 {p95_ms:.1} ms");
+            self.svg
+                .text([x + 17.0, self.y + 10.5], Style::PLAIN, &text);
+            x += 272.0;
+        }
+        self.y += 24.0;
+        let area = self.area(HILLS);
+        self.svg.axis_across(area, most_ms, " ms");
+        self.svg.axis_up(area, most, " %");
+        for ((_, colour, ..), shares) in ends.iter().zip(&shares) {
+            let point = |(bin, share): (usize, &f64)| {
+                let ms = (bin as f64 + 0.5) * BIN_MS;
+                [
+                    area.x + area.width * ms / most_ms,
+                    area.bottom() - area.height * share / most,
+                ]
+            };
+            let points: Vec<[f64; 2]> = shares.iter().enumerate().map(point).collect();
+            self.svg.hill(&points, area.bottom(), colour);
+        }
+        self.y = area.bottom() + 18.0;
+    }
+
+    /// Each frame's time to readable over the time of the measurement.
+    fn course(&mut self, report: &Report) {
+        self.heading("Course", "Time to readable of each frame, turn after turn.");
+        let area = self.area(DOTS);
+        let times = |variant: &VariantReport| -> Vec<f64> {
+            variant
+                .turns
+                .iter()
+                .flatten()
+                .map(Frame::until_readable_ms)
+                .collect()
+        };
+        let slowest = report.variants.iter().flat_map(times).fold(1.0, f64::max);
+        let most_ms = slowest * 1.05;
+        let most_s = report
+            .variants
+            .iter()
+            .map(|variant| variant.seconds)
+            .fold(1.0, f64::max);
+        self.svg.axis_across(area, most_s, " s");
+        self.svg.axis_up(area, most_ms, " ms");
+        for (variant, colour) in report.variants.iter().zip(VARIANT_COLOURS) {
+            let place = |[at_s, ms]: [f64; 2]| {
+                [
+                    area.x + area.width * at_s / most_s,
+                    area.bottom() - area.height * ms / most_ms,
+                ]
+            };
+            let course = course(variant);
+            let stride = course.len().div_ceil(MOST_DOTS).max(1);
+            self.svg
+                .dots(course.into_iter().step_by(stride).map(place), colour);
+        }
+        if report.variants.len() > 1 {
+            for (at, (variant, colour)) in report.variants.iter().zip(VARIANT_COLOURS).enumerate() {
+                let style = Style {
+                    colour,
+                    ..Style::PLAIN.bold()
+                };
+                let x = area.right() + 10.0;
+                self.svg
+                    .text([x, area.y + 14.0 + 18.0 * at as f64], style, &variant.name);
+            }
+        }
+        self.y = area.bottom() + 34.0;
+        let end = Style {
+            colour: MUTED,
+            ..Style::PLAIN.sized(11.0).anchored(Anchor::End)
+        };
+        self.svg.text([RIGHT, self.y], end, "heliostat bench");
+        self.y += 16.0;
+    }
+
+    fn area(&self, height: f64) -> Area {
+        Area {
+            x: LEFT,
+            y: self.y,
+            width: RIGHT - LEFT,
+            height,
+        }
+    }
+}
+
+/// The right end of an axis that shows nearly all of these times.
+fn shown_up_to(times_ms: &[f64]) -> f64 {
+    let mut sorted = times_ms.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.get(rank(SHOWN_PERCENT, sorted.len()));
+    last.map_or(0.0, |ms| (ms / BIN_MS).ceil() * BIN_MS + BIN_MS)
+}
+
+/// Percent of the times in each bin up to `most_ms`.
+fn binned(times_ms: &[f64], most_ms: f64) -> Vec<f64> {
+    let mut shares = vec![0.0; (most_ms / BIN_MS).round() as usize];
+    for ms in times_ms {
+        let bin = (ms / BIN_MS).max(0.0) as usize;
+        if let Some(share) = shares.get_mut(bin) {
+            *share += 100.0 / times_ms.len() as f64;
+        }
+    }
+    shares
+}
+
+/// Seconds of measurement and milliseconds to readable of each frame, one turn after the other.
+fn course(variant: &VariantReport) -> Vec<[f64; 2]> {
+    let turn_s = variant.seconds / variant.turns.len().max(1) as f64;
+    let mut points = Vec::new();
+    for (turn, frames) in variant.turns.iter().enumerate() {
+        let Some(first) = frames.first() else {
+            continue;
+        };
+        let since_start = |frame: &Frame| (frame.readable_ms - first.readable_ms) / 1000.0;
+        let point = |frame: &Frame| {
+            [
+                turn as f64 * turn_s + since_start(frame),
+                frame.until_readable_ms(),
+            ]
+        };
+        points.extend(frames.iter().map(point));
+    }
+    points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_hold_all_times_that_are_shown() {
+        let times = [0.2, 0.4, 0.6, 3.9, 4.1];
+        let shares = binned(&times, 4.0);
+        assert_eq!(shares.len(), 8);
+        assert_eq!((shares[0], shares[1], shares[7]), (40.0, 20.0, 20.0));
+        assert!((shares.iter().sum::<f64>() - 80.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_axis_reaches_past_nearly_all_times() {
+        let mut times = vec![3.2; 999];
+        times.push(500.0);
+        assert_eq!(shown_up_to(&times), 4.0);
+        assert_eq!(shown_up_to(&[]), 0.0);
+    }
+}

@@ -1,0 +1,338 @@
+//! One turn of one configuration: starts a host, watches it in the browser, and takes everything
+//! that is measured while the stream runs.
+
+use crate::BenchError;
+use crate::chromium::Chromium;
+use crate::frames::{Decoded, Recording, Window};
+use crate::host_process::HostProcess;
+use crate::options::{BenchOptions, BenchSource, Variant};
+use crate::page::{
+    ClockBounds, MeasuredPage, ReceiverCounters, navigate, wait_until_live, wall_ms,
+};
+use crate::percentiles::Summary;
+use crate::processes::{MachineTime, Usage};
+use crate::progress::{Listener, Progress, Recent};
+use crate::xserver::{PatternChild, XServer};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How often records are fetched and progress is told.
+const BEAT: Duration = Duration::from_secs(1);
+/// The host's times of a frame and its first sight are known by then.
+const LATE_NEWS: Duration = Duration::from_millis(600);
+/// What a viewer costs is measured over this time.
+const VIEWER_TIME: Duration = Duration::from_secs(3);
+/// Samples of a soak.
+const SOAK_SAMPLES: u32 = 240;
+
+/// What all turns share. Fields are dropped in this order.
+pub(crate) struct Rig<'a> {
+    listener: Listener<'a>,
+    pub(crate) browser: Chromium,
+    pattern: Option<PatternChild>,
+    xserver: Option<XServer>,
+    folder: TempDir,
+}
+
+impl<'a> Rig<'a> {
+    pub(crate) fn start(
+        options: &BenchOptions,
+        listener: Listener<'a>,
+    ) -> Result<Self, BenchError> {
+        let folder = tempfile::Builder::new()
+            .prefix("heliostat-bench-")
+            .tempdir();
+        let folder = folder.map_err(BenchError::system("cannot make a temporary folder"))?;
+        let path = folder.path();
+        let (xserver, pattern) = match options.source {
+            BenchSource::TestPattern => (None, None),
+            BenchSource::X11 => {
+                let server = XServer::start(options.size, path)?;
+                let rate = options.source_rate;
+                let pattern = PatternChild::start(&server.display, options.size, rate, path)?;
+                (Some(server), Some(pattern))
+            }
+        };
+        Ok(Self {
+            listener,
+            browser: Chromium::start(options.chromium.as_deref(), path)?,
+            pattern,
+            xserver,
+            folder,
+        })
+    }
+
+    fn source(&self) -> String {
+        match &self.xserver {
+            Some(server) => format!("x11:{}", server.display),
+            None => "test-pattern".to_owned(),
+        }
+    }
+
+    /// The processes around the host, by name.
+    fn others(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        let xserver = self
+            .xserver
+            .iter()
+            .map(|server| ("Xvfb", server.group.id()));
+        let pattern = self
+            .pattern
+            .iter()
+            .map(|child| ("pattern", child.group.id()));
+        let browser = [("chromium", self.browser.group.id())];
+        xserver.chain(pattern).chain(browser)
+    }
+}
+
+/// What one process group used in a turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) name: &'static str,
+    pub(crate) cpu_s: f64,
+    pub(crate) rss_kb: u64,
+    pub(crate) peak_rss_kb: u64,
+}
+
+/// What the host uses with this many viewers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ViewerStep {
+    pub(crate) viewers: u32,
+    pub(crate) usage: Usage,
+    pub(crate) seconds: f64,
+}
+
+/// The host's memory at a moment of a soak.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SoakSample {
+    pub(crate) seconds: f64,
+    pub(crate) rss_kb: u64,
+}
+
+/// What was measured in one turn.
+pub(crate) struct Turn {
+    pub(crate) listening_after: Duration,
+    pub(crate) first_frame_ms: f64,
+    pub(crate) again_first_frame_ms: f64,
+    pub(crate) clock: ClockBounds,
+    pub(crate) window: Window,
+    pub(crate) decoded: Decoded,
+    pub(crate) unreadable: u32,
+    pub(crate) reconnects: u32,
+    pub(crate) shares: Vec<Share>,
+    pub(crate) machine: MachineTime,
+    pub(crate) counters: [ReceiverCounters; 2],
+    pub(crate) viewers: Vec<ViewerStep>,
+    pub(crate) soak: Vec<SoakSample>,
+}
+
+impl Turn {
+    pub(crate) fn seconds(&self) -> f64 {
+        (self.window.to_ms - self.window.from_ms) / 1000.0
+    }
+}
+
+/// A host and its page, while one turn lasts.
+struct Stand<'s, 'a> {
+    options: &'s BenchOptions,
+    rig: &'s mut Rig<'a>,
+    label: String,
+    host: HostProcess,
+    page: MeasuredPage,
+    recording: Recording,
+    sessions: u32,
+}
+
+/// Which turn it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) variant: &'a Variant,
+    pub(crate) round: u32,
+    /// Viewers and soak follow the last round.
+    pub(crate) is_last: bool,
+}
+
+/// Runs one turn from the start of its host to its end.
+pub(crate) fn run_turn(
+    options: &BenchOptions,
+    rig: &mut Rig<'_>,
+    place: Place<'_>,
+) -> Result<Turn, BenchError> {
+    let label = match (options.rounds, place.variant.name) {
+        (1, name) => name.to_owned(),
+        (rounds, name) => format!("{name} {}/{rounds}", place.round),
+    };
+    let host = HostProcess::start(place.variant, &rig.source(), rig.folder.path())?;
+    let page = MeasuredPage::open(&mut rig.browser.cdp, options.size)?;
+    let stand = Stand {
+        options,
+        rig,
+        label,
+        host,
+        page,
+        recording: Recording::default(),
+        sessions: 0,
+    };
+    stand.run(place.is_last)
+}
+
+impl Stand<'_, '_> {
+    fn run(mut self, is_last: bool) -> Result<Turn, BenchError> {
+        let (first_frame_ms, first) = self.page.show(&mut self.rig.browser.cdp, &self.host.url)?;
+        self.recording.add(first);
+        let clock = self.page.compare_clocks(&mut self.rig.browser.cdp)?;
+        self.stream("warming up", self.options.warm_up)?;
+        let mut turn = self.measure(first_frame_ms, clock)?;
+        if is_last {
+            turn.soak = self.soak()?;
+            turn.viewers = self.add_viewers()?;
+        }
+        let cdp = &mut self.rig.browser.cdp;
+        // The same page once more: the browser has it in its cache, and the host is warm.
+        turn.again_first_frame_ms = self.page.show(cdp, &self.host.url)?.0;
+        cdp.close_tab(&self.page.tab)?;
+        Ok(turn)
+    }
+
+    fn measure(&mut self, first_frame_ms: f64, clock: ClockBounds) -> Result<Turn, BenchError> {
+        self.fetch()?;
+        self.recording.unreadable = 0;
+        let sessions_before = self.sessions;
+        let counters_before = self.page.receiver(&mut self.rig.browser.cdp)?;
+        let (machine_before, before) = (MachineTime::now(), self.shares());
+        let from_ms = wall_ms();
+        self.stream("measuring", self.options.turn())?;
+        let to_ms = wall_ms();
+        let (machine, mut shares) = (MachineTime::now() - machine_before, self.shares());
+        let counters = self.page.receiver(&mut self.rig.browser.cdp)?;
+        let unreadable = self.recording.unreadable;
+        for (share, before) in shares.iter_mut().zip(before) {
+            share.cpu_s -= before.cpu_s;
+        }
+        std::thread::sleep(LATE_NEWS);
+        self.fetch()?;
+        let window = Window {
+            from_ms,
+            to_ms,
+            page_ahead_ms: clock.correction_ms(),
+        };
+        Ok(Turn {
+            listening_after: self.host.listening_after,
+            first_frame_ms,
+            again_first_frame_ms: f64::NAN,
+            clock,
+            window,
+            decoded: self.recording.decoded(window),
+            unreadable,
+            reconnects: self.sessions - sessions_before,
+            shares,
+            machine,
+            counters: [counters_before, counters],
+            viewers: Vec::new(),
+            soak: Vec::new(),
+        })
+    }
+
+    /// Fetches records and tells of progress for as long as `lasting`.
+    fn stream(&mut self, step: &'static str, lasting: Duration) -> Result<(), BenchError> {
+        let started = Instant::now();
+        loop {
+            let elapsed = started.elapsed();
+            if elapsed >= lasting {
+                return Ok(());
+            }
+            std::thread::sleep(BEAT.min(lasting - elapsed));
+            let read_before = self.recording.frames_read();
+            self.fetch()?;
+            let fresh = self.recording.latencies_since(read_before);
+            let recent = Summary::of(fresh).map(|summary| Recent {
+                frames: summary.count,
+                readable_p50_ms: summary.p50_ms,
+            });
+            self.rig.listener.tell(&Progress {
+                label: self.label.clone(),
+                step,
+                elapsed: started.elapsed().min(lasting),
+                of: lasting,
+                recent,
+            })?;
+        }
+    }
+
+    fn fetch(&mut self) -> Result<(), BenchError> {
+        self.host.group.check_alive()?;
+        let batch = self.page.take(&mut self.rig.browser.cdp)?;
+        self.sessions = batch.sessions;
+        self.recording.add(batch);
+        Ok(())
+    }
+
+    /// The host first, then the others, always in the same order.
+    fn shares(&self) -> Vec<Share> {
+        let host = [("heliostat", self.host.group.id())];
+        let groups = host.into_iter().chain(self.rig.others());
+        let share = |(name, group)| {
+            let usage = Usage::of_group(group);
+            Share {
+                name,
+                cpu_s: usage.cpu_s,
+                rss_kb: usage.rss_kb,
+                peak_rss_kb: usage.peak_rss_kb,
+            }
+        };
+        groups.map(share).collect()
+    }
+
+    fn soak(&mut self) -> Result<Vec<SoakSample>, BenchError> {
+        let Some(lasting) = self.options.soak else {
+            return Ok(Vec::new());
+        };
+        let interval = (lasting / SOAK_SAMPLES).max(BEAT);
+        let started = Instant::now();
+        let mut samples = Vec::new();
+        while started.elapsed() < lasting {
+            samples.push(SoakSample {
+                seconds: started.elapsed().as_secs_f64(),
+                rss_kb: Usage::of_group(self.host.group.id()).rss_kb,
+            });
+            // What is recorded now is not looked at any more.
+            self.recording = Recording::default();
+            let left = lasting.saturating_sub(started.elapsed());
+            self.stream("soaking", interval.min(left))?;
+        }
+        Ok(samples)
+    }
+
+    fn add_viewers(&mut self) -> Result<Vec<ViewerStep>, BenchError> {
+        if self.options.viewers == 0 {
+            return Ok(Vec::new());
+        }
+        let mut steps = vec![self.viewer_step(1)?];
+        let mut tabs = Vec::new();
+        for extra in 1..=self.options.viewers {
+            let cdp = &mut self.rig.browser.cdp;
+            let tab = cdp.open_tab()?;
+            navigate(cdp, &tab, &self.host.url)?;
+            wait_until_live(cdp, &tab)?;
+            tabs.push(tab);
+            self.stream("one more viewer", BEAT)?;
+            steps.push(self.viewer_step(1 + extra)?);
+        }
+        for tab in &tabs {
+            self.rig.browser.cdp.close_tab(tab)?;
+        }
+        Ok(steps)
+    }
+
+    fn viewer_step(&mut self, viewers: u32) -> Result<ViewerStep, BenchError> {
+        let started = Instant::now();
+        let before = Usage::of_group(self.host.group.id());
+        self.stream("weighing viewers", VIEWER_TIME)?;
+        let mut usage = Usage::of_group(self.host.group.id());
+        usage.cpu_s -= before.cpu_s;
+        Ok(ViewerStep {
+            viewers,
+            usage,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+}
