@@ -270,7 +270,7 @@ impl Source for X11 {
             }
             match self.grab() {
                 Ok(Some(frame)) => {
-                    self.clock.spend(now);
+                    self.clock.spend(frame.times.noticed);
                     return Ok(Some(frame));
                 }
                 // Whoever holds every segment lets go of one within a frame or so.
