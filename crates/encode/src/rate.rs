@@ -173,11 +173,17 @@ impl RateControl {
     /// A coarser quantiser for a picture that was too large.
     fn coarser(&self, task: Task, sample: Sample, bits: f32) -> f32 {
         let coarser = sample.quantiser_for(bits).max(sample.quantiser + 1.0);
+        let slightly = self.retries == 1 && sample.bits < 3.0 * bits;
         match self.last {
-            // Not the picture changed but the quantiser got finer, so all of a still screen was
-            // coded anew. Back to the last quantiser nothing would be: half the way is progress.
-            Some(last) if task == Task::Ordinary && sample.quantiser + 1.0 < last.quantiser => {
-                coarser.min(f32::midpoint(sample.quantiser, last.quantiser))
+            // Probably not the picture changed but the quantiser got finer, so that all of a still
+            // screen was coded anew. At the last quantiser nothing would be: half the way is
+            // progress.
+            Some(last)
+                if task == Task::Ordinary && slightly && sample.quantiser < last.quantiser =>
+            {
+                coarser.min(
+                    f32::midpoint(sample.quantiser, last.quantiser).max(sample.quantiser + 1.0),
+                )
             }
             _ => coarser,
         }
@@ -230,4 +236,161 @@ fn from_octaves(octaves: f32) -> f32 {
     let beyond = -octaves - SLOPE * BEND;
     let root = (SLOPE * SLOPE + 4.0 * CURVE * beyond).sqrt();
     BEND + (root - SLOPE) / (2.0 * CURVE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMIT_BYTES: f32 = ORDINARY_LIMIT * 8e6 / 60.0 / 8.0;
+
+    fn control() -> RateControl {
+        let rate = FrameRate::new(60).unwrap();
+        RateControl::new(Bitrate::clamped(8_000_000), rate, 1280 * 720, 20)
+    }
+
+    /// A picture whose size halves every `halves` quantiser steps, `bytes` at quantiser 20.
+    #[derive(Clone, Copy, Debug)]
+    struct Content {
+        bytes: f32,
+        halves: f32,
+    }
+
+    impl Content {
+        fn at(self, quantiser: u8) -> usize {
+            (self.bytes * 2_f32.powf((20.0 - f32::from(quantiser)) / self.halves)) as usize
+        }
+    }
+
+    /// Codes one picture. Returns quantiser, bytes and how often it was coded.
+    fn code(control: &mut RateControl, task: Task, content: Content) -> (u8, usize, u32) {
+        let mut quantiser = control.plan(task);
+        let mut times = 1;
+        loop {
+            let bytes = content.at(quantiser);
+            match control.coded(task, quantiser, bytes) {
+                Verdict::Keep => return (quantiser, bytes, times),
+                Verdict::Again(coarser) => {
+                    assert!(coarser > quantiser, "{coarser} after {quantiser}");
+                    quantiser = coarser;
+                    times += 1;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_size_model_has_an_inverse() {
+        for quantiser in 0..=51 {
+            let back = from_octaves(octaves(quantiser as f32));
+            assert!(
+                (back - quantiser as f32).abs() < 0.01,
+                "{quantiser}: {back}"
+            );
+        }
+    }
+
+    #[test]
+    fn easy_pictures_keep_the_finest_quantiser() {
+        let mut control = control();
+        for _ in 0..50 {
+            let (quantiser, ..) = code(
+                &mut control,
+                Task::Ordinary,
+                Content {
+                    bytes: 3e3,
+                    halves: 6.0,
+                },
+            );
+            assert_eq!(quantiser, 20);
+        }
+    }
+
+    #[test]
+    fn hard_pictures_settle_at_the_budget() {
+        for halves in [4.0, 6.0, 10.0] {
+            let mut control = control();
+            let content = Content {
+                bytes: 90e3,
+                halves,
+            };
+            let sizes: Vec<_> = (0..120)
+                .map(|_| code(&mut control, Task::Ordinary, content).1)
+                .collect();
+            let mean = sizes[60..].iter().sum::<usize>() as f32 / 60.0;
+            let budget = 8e6 / 60.0 / 8.0;
+            assert!((0.7..1.0).contains(&(mean / budget)), "{halves}: {mean}");
+        }
+    }
+
+    #[test]
+    fn a_cut_is_coded_again_and_quality_comes_back() {
+        let mut control = control();
+        let calm = Content {
+            bytes: 2e3,
+            halves: 8.0,
+        };
+        code(&mut control, Task::Ordinary, calm);
+        let cut = Content {
+            bytes: 150e3,
+            halves: 8.0,
+        };
+        let (_, bytes, times) = code(&mut control, Task::Ordinary, cut);
+        assert!(bytes as f32 <= LIMIT_BYTES && times <= 3);
+        let back = (0..20).position(|_| code(&mut control, Task::Ordinary, calm).0 == 20);
+        assert!(back.is_some_and(|pictures| pictures <= 12), "{back:?}");
+    }
+
+    #[test]
+    fn keyframes_learn_from_the_one_before() {
+        let mut control = control();
+        let screen = Content {
+            bytes: 180e3,
+            halves: 9.0,
+        };
+        code(&mut control, Task::Keyframe, screen);
+        let (_, bytes, times) = code(&mut control, Task::Keyframe, screen);
+        let budgets = bytes as f32 * 8.0 * 60.0 / 8e6;
+        assert!(
+            (3.0..6.0).contains(&budgets) && times == 1,
+            "{budgets}, coded {times} times"
+        );
+    }
+
+    #[test]
+    fn half_the_bitrate_shows_in_the_next_picture() {
+        let mut control = control();
+        let content = Content {
+            bytes: 90e3,
+            halves: 6.0,
+        };
+        for _ in 0..60 {
+            code(&mut control, Task::Ordinary, content);
+        }
+        control.set_bitrate(Bitrate::clamped(4_000_000));
+        let (_, bytes, _) = code(&mut control, Task::Ordinary, content);
+        assert!((bytes as f32) < 1.1 * 4e6 / 60.0 / 8.0, "{bytes}");
+    }
+
+    proptest! {
+        /// Any sequence of contents: sizes stay within the limit unless the quantiser is at its
+        /// end or the tries are, and the debt is paid back.
+        #[test]
+        fn pictures_never_burst(
+            contents in prop::collection::vec((1e2_f32..3e5, 4.0_f32..11.0, 1_usize..15), 1..12)
+        ) {
+            let mut control = control();
+            for (bytes, halves, pictures) in contents {
+                for _ in 0..pictures {
+                    let content = Content { bytes, halves };
+                    let (quantiser, bytes, times) = code(&mut control, Task::Ordinary, content);
+                    prop_assert!((20..=51).contains(&quantiser));
+                    let spent = quantiser == 51 || times == 1 + u32::from(RETRIES);
+                    prop_assert!(bytes as f32 <= LIMIT_BYTES || spent, "{bytes} at {quantiser}");
+                    prop_assert!(bytes as f32 <= 1.5 * LIMIT_BYTES || quantiser == 51);
+                }
+            }
+        }
+    }
 }

@@ -198,3 +198,156 @@ impl<'r, 'w> Copier<'r, 'w> {
         Ok(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::h264::bits::Rbsp;
+    use proptest::prelude::*;
+
+    /// The fields of a slice header that differ between pictures.
+    #[derive(Clone, Debug)]
+    struct Header {
+        idr: bool,
+        first_macroblock: u32,
+        frame_num: u32,
+        frame_num_bits: u8,
+        idr_id: bool,
+        distance: u32,
+        quantiser: u32,
+        deblocking: Option<(u32, u32)>,
+    }
+
+    /// Writes a slice as libx264 does (or as we do, which differs in the first fields only).
+    fn slice_of(header: &Header, payload: &[u8]) -> Vec<u8> {
+        let mut nal = vec![if header.idr { 0x65 } else { 0x41 }];
+        let mut writer = BitWriter::new(&mut nal);
+        writer.ue(header.first_macroblock);
+        writer.ue(if header.idr { 7 } else { 5 });
+        writer.ue(0);
+        writer.bits(header.frame_num, header.frame_num_bits);
+        if header.idr {
+            writer.ue(header.idr_id.into());
+            writer.bits(0, 2);
+        } else {
+            writer.bit(false);
+            writer.bit(header.distance != 1);
+            if header.distance != 1 {
+                writer.ue(0);
+                writer.ue(header.distance - 1);
+                writer.ue(3);
+            }
+            writer.bit(false);
+            writer.ue(0);
+        }
+        writer.ue(header.quantiser);
+        match header.deblocking {
+            None => writer.ue(1),
+            Some((alpha, beta)) => {
+                writer.ue(0);
+                writer.ue(alpha);
+                writer.ue(beta);
+            }
+        }
+        writer.align(true);
+        for byte in payload {
+            writer.bits((*byte).into(), 8);
+        }
+        nal
+    }
+
+    fn byte() -> impl Strategy<Value = u8> {
+        prop_oneof![4 => Just(0_u8), 1 => 1_u8..4, 2 => any::<u8>()]
+    }
+
+    prop_compose! {
+        fn headers()(
+            idr: bool,
+            first_macroblock in 0_u32..9000,
+            old in 0_u32..100_000,
+            old_bits in 4_u8..6,
+            new: u16,
+            ids: [bool; 2],
+            distances in (1_u32..17, 1_u32..17),
+            quantiser in 0_u32..60,
+            deblocking in prop::option::of((0_u32..13, 0_u32..13)),
+        ) -> (Header, Header, Numbers) {
+            let mask = (1 << old_bits) - 1;
+            let before = Header {
+                idr, first_macroblock, frame_num: old & mask, frame_num_bits: old_bits,
+                idr_id: ids[0], distance: distances.0, quantiser, deblocking,
+            };
+            let after = Header {
+                frame_num: new.into(), frame_num_bits: FRAME_NUM_BITS, idr_id: ids[1],
+                distance: distances.1, ..before.clone()
+            };
+            let numbers = Numbers {
+                old_bits, old, old_distance: distances.0, new, new_distance: distances.1,
+                idr_id: ids[1],
+            };
+            (before, after, numbers)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn slices_keep_all_but_their_numbers(
+            (before, after, numbers) in headers(),
+            payload in prop::collection::vec(byte(), 1..60),
+        ) {
+            let mut payload = payload;
+            payload.push(0x80); // no unit ends in a zero byte
+            let mut out = vec![];
+            slice(&slice_of(&before, &payload), &numbers, &mut out).unwrap();
+            prop_assert_eq!(out, slice_of(&after, &payload));
+        }
+
+        #[test]
+        fn another_reference_or_number_than_ours_is_noticed(
+            (before, _, numbers) in headers(), shift in 1_u32..15,
+        ) {
+            let nal = slice_of(&before, &[9, 9, 0x80]);
+            let wrong = Numbers { old: numbers.old + shift, ..numbers };
+            prop_assert!(slice(&nal, &wrong, &mut vec![]).is_err());
+            if !before.idr {
+                let wrong = Numbers { old_distance: numbers.old_distance + shift, ..numbers };
+                prop_assert!(slice(&nal, &wrong, &mut vec![]).is_err());
+            }
+        }
+
+        #[test]
+        fn damaged_headers_never_panic(
+            nal in prop::collection::vec(byte(), 0..40), (_, _, numbers) in headers(),
+        ) {
+            let _ = slice(&nal, &numbers, &mut vec![]);
+            let _ = parameter_set(&nal, &mut vec![]);
+        }
+    }
+
+    #[test]
+    fn parameter_sets_get_the_wide_count_and_keep_the_rest() {
+        // Main profile, level 3.1, 16 reference pictures, 1280x720, no VUI.
+        let write = |bits: u8, gaps: bool| {
+            let mut nal = vec![0x67];
+            let mut writer = BitWriter::new(&mut nal);
+            for byte in [77, 0, 31] {
+                writer.bits(byte, 8);
+            }
+            writer.ue(0);
+            writer.ue(u32::from(bits) - 4);
+            writer.ue(2);
+            writer.ue(16);
+            writer.bit(gaps);
+            writer.ue(79);
+            writer.ue(44);
+            writer.bits(0b1100, 4);
+            writer.bit(true);
+            writer.align(false);
+            nal
+        };
+        let mut out = vec![];
+        assert_eq!(parameter_set(&write(5, false), &mut out), Ok(5));
+        assert_eq!(out, write(16, true));
+        assert!(Rbsp::of(&out).payload_bits() > 60);
+    }
+}

@@ -1,9 +1,13 @@
 //! The encoders, judged by FFmpeg's decoder and header parser: programs that share no code with them.
 
-#![allow(clippy::unwrap_used)] // the lint knows tests, but not what they call
+#![allow(clippy::unwrap_used, reason = "what fails in a test ends the test")]
 
+#[cfg(feature = "x264")]
+mod bitstream;
 mod ffmpeg;
 mod pictures;
+#[cfg(feature = "x264")]
+mod rate;
 #[cfg(feature = "x264")]
 mod recovery;
 mod session;
