@@ -34,13 +34,21 @@ pub const SETTINGS: &[Setting] = &[
         default: "auto",
         help: "size WIDTHxHEIGHT, each even and 2 to 8192; auto takes the source's own",
     },
-    Setting { name: "fps", default: "60", help: "highest frame rate, 1 to 240" },
+    Setting {
+        name: "fps",
+        default: "60",
+        help: "highest frame rate, 1 to 240",
+    },
     Setting {
         name: "bitrate",
         default: "8M",
         help: "wire budget in bits a second, 500k to 1000M",
     },
-    Setting { name: "encoder", default: "auto", help: "encoder: auto, or a name `heliostat encoders` lists" },
+    Setting {
+        name: "encoder",
+        default: "auto",
+        help: "encoder: auto, or a name `heliostat encoders` lists",
+    },
     Setting {
         name: "profile",
         default: "latency",
@@ -148,13 +156,25 @@ impl Surroundings {
     /// The process's own environment, with these flags.
     #[must_use]
     pub fn of_process(flags: Layer, file: Option<PathBuf>) -> Self {
-        Self { flags, file, environment: std::env::vars().collect() }
+        Self {
+            flags,
+            file,
+            environment: std::env::vars().collect(),
+        }
     }
 
     fn directory(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
-        let set = self.environment.get(variable).filter(|path| path.starts_with('/'));
-        let home = self.environment.get("HOME").map(|home| Path::new(home).join(below_home));
-        set.map(PathBuf::from).or(home).map(|directory| directory.join("heliostat"))
+        let set = self
+            .environment
+            .get(variable)
+            .filter(|path| path.starts_with('/'));
+        let home = self
+            .environment
+            .get("HOME")
+            .map(|home| Path::new(home).join(below_home));
+        set.map(PathBuf::from)
+            .or(home)
+            .map(|directory| directory.join("heliostat"))
     }
 }
 
@@ -228,7 +248,10 @@ fn pick(
     path: Option<&Path>,
     file: &Layer,
 ) -> (&'static str, String, Origin) {
-    let variable = format!("HELIOSTAT_{}", setting.name.to_uppercase().replace('-', "_"));
+    let variable = format!(
+        "HELIOSTAT_{}",
+        setting.name.to_uppercase().replace('-', "_")
+    );
     if let Some(value) = surroundings.flags.get(setting.name) {
         (setting.name, value.clone(), Origin::Flag)
     } else if let Some(value) = surroundings.environment.get(&variable) {
@@ -242,23 +265,38 @@ fn pick(
 
 fn read_file(surroundings: &Surroundings) -> Result<(Option<PathBuf>, Layer), ConfigError> {
     let usual = surroundings.directory("XDG_CONFIG_HOME", ".config");
-    let usual = usual.map(|directory| directory.join("config.toml")).filter(|path| path.exists());
-    let Some(path) = surroundings.file.clone().or(usual) else { return Ok((None, Layer::new())) };
-    let unreadable = |why: String| ConfigError::File { path: path.clone(), why };
+    let usual = usual
+        .map(|directory| directory.join("config.toml"))
+        .filter(|path| path.exists());
+    let Some(path) = surroundings.file.clone().or(usual) else {
+        return Ok((None, Layer::new()));
+    };
+    let unreadable = |why: String| ConfigError::File {
+        path: path.clone(),
+        why,
+    };
     let text = std::fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        unreadable(error.message().to_owned())
-    })?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| unreadable(error.message().to_owned()))?;
     let mut layer = Layer::new();
     for (name, value) in table {
         if !SETTINGS.iter().any(|setting| setting.name == name) {
             let known: Vec<_> = SETTINGS.iter().map(|setting| setting.name).collect();
-            return Err(ConfigError::Unknown { path, name, known: known.join(", ") });
+            return Err(ConfigError::Unknown {
+                path,
+                name,
+                known: known.join(", "),
+            });
         }
         let text = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(_) | toml::Value::Boolean(_) => value.to_string(),
-            _ => return Err(unreadable(format!("{name} is neither text, number nor true/false"))),
+            _ => {
+                return Err(unreadable(format!(
+                    "{name} is neither text, number nor true/false"
+                )));
+            }
         };
         layer.insert(name, text);
     }
@@ -273,7 +311,9 @@ impl Values<'_> {
     where
         T::Err: fmt::Display,
     {
-        self.text(name).parse().map_err(|error: T::Err| self.wrong(name, error.to_string()))
+        self.text(name)
+            .parse()
+            .map_err(|error: T::Err| self.wrong(name, error.to_string()))
     }
 
     fn read_unless<T: FromStr>(
@@ -284,11 +324,18 @@ impl Values<'_> {
     where
         T::Err: fmt::Display,
     {
-        if self.text(name) == open { Ok(None) } else { self.read(name).map(Some) }
+        if self.text(name) == open {
+            Ok(None)
+        } else {
+            self.read(name).map(Some)
+        }
     }
 
     fn text(&self, name: &'static str) -> &str {
-        self.0.iter().find(|(known, _, _)| *known == name).map_or("", |(_, text, _)| text.trim())
+        self.0
+            .iter()
+            .find(|(known, _, _)| *known == name)
+            .map_or("", |(_, text, _)| text.trim())
     }
 
     fn wrong(&self, name: &'static str, why: String) -> ConfigError {
@@ -303,9 +350,16 @@ impl Values<'_> {
         range: std::ops::RangeInclusive<u64>,
     ) -> Result<u64, ConfigError> {
         let (low, high) = (*range.start(), *range.end());
-        let number = self.text(name).parse::<u64>().ok().filter(|number| range.contains(number));
+        let number = self
+            .text(name)
+            .parse::<u64>()
+            .ok()
+            .filter(|number| range.contains(number));
         number.ok_or_else(|| {
-            self.wrong(name, format!("{:?} is not a number from {low} to {high}", self.text(name)))
+            self.wrong(
+                name,
+                format!("{:?} is not a number from {low} to {high}", self.text(name)),
+            )
         })
     }
 }
@@ -319,9 +373,10 @@ impl Config {
             );
             values.wrong("listen", why)
         })?;
-        let open_access: bool = values.text("open-access").parse().map_err(|_| {
-            values.wrong("open-access", "it must be true or false".to_owned())
-        })?;
+        let open_access: bool = values
+            .text("open-access")
+            .parse()
+            .map_err(|_| values.wrong("open-access", "it must be true or false".to_owned()))?;
         if open_access && !is_loopback(listen.ip()) {
             let why = format!(
                 "a host without a login may only listen on loopback, and --listen is {listen}; \
@@ -342,9 +397,14 @@ impl Config {
             _ => values.number_in("encoder-threads", 1..=16)? as usize,
         };
         let state_dir = match values.text("state-dir") {
-            "" => surroundings.directory("XDG_STATE_HOME", ".local/state").ok_or_else(|| {
-                values.wrong("state-dir", "neither $HOME nor $XDG_STATE_HOME is set".to_owned())
-            })?,
+            "" => surroundings
+                .directory("XDG_STATE_HOME", ".local/state")
+                .ok_or_else(|| {
+                    values.wrong(
+                        "state-dir",
+                        "neither $HOME nor $XDG_STATE_HOME is set".to_owned(),
+                    )
+                })?,
             path => PathBuf::from(path),
         };
         Ok(Self {
@@ -358,7 +418,9 @@ impl Config {
             encoder_threads,
             listen,
             open_access,
-            idle_timeout: Duration::from_millis(values.number_in("idle-timeout-ms", 1000..=600_000)?),
+            idle_timeout: Duration::from_millis(
+                values.number_in("idle-timeout-ms", 1000..=600_000)?,
+            ),
             state_dir,
         })
     }
@@ -368,6 +430,15 @@ impl Config {
 #[must_use]
 pub fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
+}
+
+/// Looks a program up in `$PATH`.
+#[must_use]
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file())
 }
 
 /// Two sliced threads shorten a picture by a third; more add slices without adding speed.
@@ -381,11 +452,19 @@ mod tests {
 
     fn surroundings(flags: &[(&str, &str)], environment: &[(&str, &str)]) -> Surroundings {
         let own = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+            pairs
+                .iter()
+                .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+                .collect()
         };
         let mut all: BTreeMap<String, String> = own(environment);
-        all.entry("HOME".to_owned()).or_insert_with(|| "/nonexistent".to_owned());
-        Surroundings { flags: own(flags), file: None, environment: all }
+        all.entry("HOME".to_owned())
+            .or_insert_with(|| "/nonexistent".to_owned());
+        Surroundings {
+            flags: own(flags),
+            file: None,
+            environment: all,
+        }
     }
 
     fn load(flags: &[(&str, &str)], environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -415,7 +494,12 @@ mod tests {
         assert_eq!((config.fps.fps(), config.bitrate.bps()), (50, 5_000_000));
         assert_eq!(config.size, Some(Size::new(640, 480)));
         let shown = resolved.to_string();
-        for part in ["command line", "$HELIOSTAT_BITRATE", "config.toml", "default"] {
+        for part in [
+            "command line",
+            "$HELIOSTAT_BITRATE",
+            "config.toml",
+            "default",
+        ] {
             assert!(shown.contains(part), "{part} in\n{shown}");
         }
     }
@@ -431,13 +515,28 @@ mod tests {
             ("source", "webcam", ["source (from", "test-pattern"]),
             ("encoder", "h263", ["encoder (from", "x264"]),
             ("profile", "best", ["profile (from", "latency"]),
-            ("encoder-threads", "99", ["encoder-threads (from", "1 to 16"]),
-            ("idle-timeout-ms", "5", ["idle-timeout-ms (from", "1000 to 600000"]),
-            ("open-access", "maybe", ["open-access (from", "true or false"]),
+            (
+                "encoder-threads",
+                "99",
+                ["encoder-threads (from", "1 to 16"],
+            ),
+            (
+                "idle-timeout-ms",
+                "5",
+                ["idle-timeout-ms (from", "1000 to 600000"],
+            ),
+            (
+                "open-access",
+                "maybe",
+                ["open-access (from", "true or false"],
+            ),
         ] {
             let error = load(&[(name, value)], &[]).unwrap_err();
             for part in parts {
-                assert!(error.contains(part), "{name}={value}: {part:?} in {error:?}");
+                assert!(
+                    error.contains(part),
+                    "{name}={value}: {part:?} in {error:?}"
+                );
             }
         }
     }
@@ -457,7 +556,11 @@ mod tests {
     fn a_file_with_an_unknown_setting_or_bad_syntax_is_refused_by_name() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x.toml");
-        for (text, part) in [("fsp = 3", "fsp"), ("fps = [1]", "fps"), ("fps = = 1", "x.toml")] {
+        for (text, part) in [
+            ("fsp = 3", "fsp"),
+            ("fps = [1]", "fps"),
+            ("fps = = 1", "x.toml"),
+        ] {
             std::fs::write(&path, text).unwrap();
             let mut around = surroundings(&[], &[]);
             around.file = Some(path.clone());
@@ -466,6 +569,11 @@ mod tests {
         }
         let mut around = surroundings(&[], &[]);
         around.file = Some(directory.path().join("missing.toml"));
-        assert!(Resolved::load(&around).unwrap_err().to_string().contains("missing.toml"));
+        assert!(
+            Resolved::load(&around)
+                .unwrap_err()
+                .to_string()
+                .contains("missing.toml")
+        );
     }
 }

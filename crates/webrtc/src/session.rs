@@ -2,14 +2,14 @@
 
 use crate::engine::{EndReason, EngineConfig, FindPipeline, OfferError};
 use crate::negotiation::{Local, Negotiated, negotiate};
-use crate::rate::RateFollower;
+use crate::rate::{RateFollower, SentMeter, Step};
 use crate::recovery::{GapTrust, LossWatch, Repair};
 use crate::sender::Sender;
 use crate::wake::Alarm;
 use crate::wire::Wire;
 use encode::KeyframeReason;
 use events::{EventSink, LinkSample, LossRepair, RepairKind, ViewerId};
-use media::MonoTime;
+use media::{Bitrate, MonoTime};
 use pipeline::{Lease, Pipeline, UnitQueue};
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +74,17 @@ pub(crate) struct Session {
     heard_at: MonoTime,
     counters: Counters,
     /// Bytes handed to the wire for this session.
-    sent_bytes: u64,
+    sent: SentMeter,
+    ceiling: Bitrate,
+    probe: Probe,
+}
+
+/// How far a test of the bandwidth estimate has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probe {
+    None,
+    Lower,
+    Raise,
 }
 
 impl Session {
@@ -134,7 +144,9 @@ impl Session {
             driven_at: now,
             heard_at: now,
             counters: Counters::default(),
-            sent_bytes: 0,
+            sent: SentMeter::default(),
+            ceiling: params.bitrate,
+            probe: Probe::None,
         };
         Ok((session, answer))
     }
@@ -195,10 +207,30 @@ impl Session {
         if self.connected {
             self.pump(now, wire)?;
         }
+        self.ask_for_probe();
         if now >= self.timeout {
             self.exchange(now, wire)?;
         }
         Ok(())
+    }
+
+    /// The estimator probes when the bitrate wished for rises above its estimate; so the wish is
+    /// lowered for a moment.
+    fn ask_for_probe(&mut self) {
+        let wish = match self.probe {
+            Probe::None => return,
+            Probe::Lower => {
+                self.probe = Probe::Raise;
+                0
+            }
+            Probe::Raise => {
+                self.probe = Probe::None;
+                u64::from(self.ceiling.bps())
+            }
+        };
+        let wish = str0m::bwe::Bitrate::bps(wish);
+        self.rtc.bwe().set_bitrate(str0m::bwe::Bitrate::ZERO, wish);
+        self.timeout = MonoTime::ZERO;
     }
 
     /// Sends what is due of the unit in flight, and starts the next ones.
@@ -257,7 +289,7 @@ impl Session {
                 }
             }
         }
-        self.sent_bytes += wire.sent_bytes() - before;
+        self.sent.add(wire.sent_bytes() - before, now);
         Ok(())
     }
 
@@ -281,8 +313,12 @@ impl Session {
             Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
                 let bps = estimate.as_u64();
                 self.counters.estimate_bps = Some(u32::try_from(bps).unwrap_or(u32::MAX));
-                if let Some(target) = self.rate.estimate(bps, now) {
-                    let _ = self.lease.set_rate(target);
+                match self.rate.estimate(bps, self.sent.bps(now), now) {
+                    Step::Keep => {}
+                    Step::Change(target) => {
+                        let _ = self.lease.set_rate(target);
+                    }
+                    Step::Test => self.probe = Probe::Lower,
                 }
             }
             Event::RawPacket(packet) => {
@@ -345,7 +381,7 @@ impl Session {
     }
 
     fn sample(&mut self, loss: Option<f32>, now: MonoTime) {
-        let sent_bytes = self.sent_bytes - self.counters.sent_before;
+        let sent_bytes = self.sent.total() - self.counters.sent_before;
         self.events.emit(LinkSample {
             viewer: self.viewer,
             rtt_us: u32::try_from(self.watch.rtt().as_micros()).ok(),
@@ -359,7 +395,7 @@ impl Session {
         });
         self.counters.nacks = 0;
         self.counters.plis = 0;
-        self.counters.sent_before = self.sent_bytes;
+        self.counters.sent_before = self.sent.total();
     }
 
     /// Tells the viewer that nothing more will come.

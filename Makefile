@@ -1,0 +1,83 @@
+# Heliostat. `make help` lists what there is.
+
+CARGO ?= cargo
+WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/package.json \
+	web/package-lock.json web/vite.config.ts web/tsconfig.json
+HAVE_NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+RUN_TESTS := $(if $(HAVE_NEXTEST),$(CARGO) nextest run --no-fail-fast,$(CARGO) test --no-fail-fast)
+
+.PHONY: help
+help: ## Show this help.
+	@echo "Heliostat: low-latency screen streaming for Linux"
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: packages web ## Build and start Heliostat on the best source; prints one URL.
+	$(CARGO) build --release --package heliostat
+	./target/release/heliostat $(ARGS)
+
+.PHONY: test
+test: test-packages web lint web-test rust-test loom-test openh264-test e2e ## Run every check and test.
+
+.PHONY: bench
+bench: test-packages web ## Measure glass to glass; figures and a plot go to docs/bench.
+	$(CARGO) build --release --package heliostat
+	./target/release/heliostat bench --output docs/bench $(ARGS)
+
+.PHONY: packages test-packages
+packages:
+	@scripts/install-packages run
+test-packages:
+	@scripts/install-packages test
+
+.PHONY: web
+web: web/dist/index.html ## Build the page.
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd web && npm run --silent build
+	@touch $@
+
+.PHONY: lint
+lint: web ## Formatting, lints, docs and the shape of the code.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+	$(CARGO) xtask tidy
+
+.PHONY: web-test
+web-test: web/node_modules/.package-lock.json ## Types and unit tests of the page.
+	cd web && npm run --silent check && npm run --silent test
+
+.PHONY: rust-test
+rust-test: web ## Unit and integration tests.
+	$(RUN_TESTS) --workspace
+
+.PHONY: loom-test
+loom-test: ## Model-check the hand-offs.
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --package media --test loom_slot
+
+.PHONY: openh264-test
+openh264-test: ## The permissive build and its tests.
+	$(RUN_TESTS) --package encode --no-default-features --features openh264
+
+.PHONY: e2e
+e2e: web e2e/node_modules/.package-lock.json ## Real browsers and clients against the real binary.
+	$(CARGO) build --package heliostat
+	cd e2e && npm run --silent test
+
+e2e/node_modules/.package-lock.json: e2e/package.json e2e/package-lock.json
+	cd e2e && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser of outside bytes (needs nightly and cargo-fuzz); MINUTES each.
+	scripts/fuzz $(or $(MINUTES),10)
+
+.PHONY: clean
+clean: ## Remove everything that was built.
+	$(CARGO) clean
+	rm -rf web/dist web/node_modules e2e/node_modules

@@ -1,0 +1,112 @@
+//! One entry for each parser of bytes from outside. The fuzz targets under `fuzz/` call them with
+//! what the fuzzer makes up, and a test calls them with every corpus that was kept.
+
+use capture::SourceSpec;
+use capture::barcode::Barcode;
+use control::origin::{Authority, Origin};
+use host::config::{Resolved, Surroundings};
+use media::PacketBatch;
+use std::str::from_utf8;
+use webrtc::packetise::packetise;
+use webrtc::tcp::Deframer;
+
+/// A parser under test: it must take any bytes without a panic, a hang or an endless allocation.
+pub type Entry = fn(&[u8]);
+
+/// Every entry, under the name of its corpus.
+pub const ENTRIES: &[(&str, Entry)] = &[
+    ("sdp_offer", sdp_offer),
+    ("ice_tcp", ice_tcp),
+    ("jsonrpc", jsonrpc),
+    ("sdpfrag", sdpfrag),
+    ("http_headers", http_headers),
+    ("annex_b", annex_b),
+    ("barcode", barcode),
+    ("settings", settings),
+];
+
+/// Runs the entry of that name; `false` when there is none.
+pub fn run(name: &str, bytes: &[u8]) -> bool {
+    let entry = ENTRIES.iter().find(|(known, _)| *known == name);
+    entry.is_some_and(|(_, entry)| {
+        entry(bytes);
+        true
+    })
+}
+
+fn sdp_offer(bytes: &[u8]) {
+    if let Ok(text) = from_utf8(bytes) {
+        // Answered or refused: both are fine, as long as it says so.
+        let _ = webrtc::answer_offline(text);
+    }
+}
+
+/// The first byte says how the stream is cut into reads.
+fn ice_tcp(bytes: &[u8]) {
+    let Some((cut, stream)) = bytes.split_first() else {
+        return;
+    };
+    let mut deframer = Deframer::default();
+    for piece in stream.chunks(usize::from(*cut).max(1)) {
+        if deframer.push(piece, |_| {}).is_err() {
+            return;
+        }
+    }
+}
+
+fn jsonrpc(bytes: &[u8]) {
+    let _ = control::jsonrpc::parse(bytes);
+}
+
+fn sdpfrag(bytes: &[u8]) {
+    if let Ok(text) = from_utf8(bytes) {
+        let _ = control::sdpfrag::parse(text);
+        let _ = control::sdpfrag::candidate(text);
+        let _ = control::sdpfrag::ufrag_of(text);
+    }
+}
+
+fn http_headers(bytes: &[u8]) {
+    if let Ok(text) = from_utf8(bytes) {
+        let _ = control::cookie_values(text, "heliostat").count();
+        if let (Some(host), Some(origin)) = (Authority::parse(text), Origin::parse(text)) {
+            let _ = origin.matches(&host, false);
+        }
+    }
+}
+
+/// The first byte decides the size of packets.
+fn annex_b(bytes: &[u8]) {
+    let Some((size, unit)) = bytes.split_first() else {
+        return;
+    };
+    let max_payload = 16 + usize::from(*size) * 4;
+    let mut batch = PacketBatch::default();
+    packetise(unit, max_payload, &mut batch);
+    assert!(batch.iter().all(|payload| payload.len() <= max_payload));
+}
+
+fn barcode(bytes: &[u8]) {
+    if bytes.is_empty() {
+        return;
+    }
+    let luma = |x: u32, y: u32| bytes[(y as usize * 288 + x as usize) % bytes.len()];
+    let _ = Barcode::read(luma);
+}
+
+/// What a user may write on the command line.
+fn settings(bytes: &[u8]) {
+    let Ok(text) = from_utf8(bytes) else { return };
+    let _ = text.parse::<SourceSpec>();
+    for setting in host::config::SETTINGS {
+        let mut around = Surroundings::default();
+        around
+            .flags
+            .insert(setting.name.to_owned(), text.to_owned());
+        around
+            .flags
+            .entry("state-dir".to_owned())
+            .or_insert_with(|| "/nowhere".to_owned());
+        let _ = Resolved::load(&around);
+    }
+}

@@ -1,0 +1,215 @@
+//! Looks at this machine and says what is missing, what that costs, and the command that fixes it.
+
+use crate::config::Config;
+use std::fmt;
+use std::net::{TcpListener, UdpSocket};
+
+/// How well one thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Works.
+    Good,
+    /// Works, but could be better.
+    Fair,
+    /// Does not work.
+    Bad,
+}
+
+/// One thing looked at.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What was looked at.
+    pub what: &'static str,
+    /// How it is.
+    pub health: Health,
+    /// What was found.
+    pub detail: String,
+    /// The command, or the step, that makes it better.
+    pub fix: Option<String>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.health {
+            Health::Good => "ok  ",
+            Health::Fair => "note",
+            Health::Bad => "FAIL",
+        };
+        write!(f, "{mark}  {:<10} {}", self.what, self.detail)?;
+        if let Some(fix) = &self.fix {
+            write!(f, "\n                 fix: {fix}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks at everything a host with this configuration needs.
+#[must_use]
+pub fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = sources();
+    findings.extend(encoders());
+    findings.push(port(config));
+    findings.push(socket_buffers());
+    findings.push(priority());
+    findings.push(browser());
+    findings
+}
+
+fn sources() -> Vec<Finding> {
+    let listed = capture::list();
+    let desktop = listed
+        .iter()
+        .find(|source| source.available && source.spec.starts_with("x11"));
+    vec![match desktop {
+        Some(source) => Finding {
+            what: "source",
+            health: Health::Good,
+            detail: format!("{}: {}", source.spec, source.detail),
+            fix: None,
+        },
+        None => Finding {
+            what: "source",
+            health: Health::Fair,
+            detail: "no X display can be opened: only the test pattern can be streamed".to_owned(),
+            fix: Some(
+                "start inside an X session, or name one: heliostat --source x11::0".to_owned(),
+            ),
+        },
+    }]
+}
+
+fn encoders() -> Vec<Finding> {
+    let listed = encode::list();
+    let works = listed.iter().any(|encoder| encoder.available);
+    let describe = |encoder: &encode::EncoderListing| Finding {
+        what: "encoder",
+        health: match (encoder.available, works) {
+            (true, _) => Health::Good,
+            (false, true) => Health::Fair,
+            (false, false) => Health::Bad,
+        },
+        detail: format!("{}: {}", encoder.name, encoder.detail),
+        fix: None,
+    };
+    listed.iter().map(describe).collect()
+}
+
+fn port(config: &Config) -> Finding {
+    let address = config.listen;
+    let tcp = TcpListener::bind(address);
+    let udp = UdpSocket::bind(address);
+    let (health, detail, fix) = match (tcp, udp) {
+        (Ok(_), Ok(_)) => (
+            Health::Good,
+            format!("{address} is free for TCP and UDP"),
+            None,
+        ),
+        (Ok(_), Err(error)) => (
+            Health::Fair,
+            format!("{address} is free for TCP; UDP ({error}) takes another port"),
+            None,
+        ),
+        (Err(error), _) => (
+            Health::Bad,
+            format!("{address} cannot be used: {error}"),
+            Some(format!(
+                "see who has it: ss -ltnp 'sport = :{}'; or choose another: --listen {}:{}",
+                address.port(),
+                address.ip(),
+                address.port().wrapping_add(1)
+            )),
+        ),
+    };
+    Finding {
+        what: "port",
+        health,
+        detail,
+        fix,
+    }
+}
+
+/// Below this the kernel drops packets of a large keyframe.
+const GOOD_BUFFER_BYTES: u64 = 1 << 20;
+
+fn socket_buffers() -> Finding {
+    let read = std::fs::read_to_string("/proc/sys/net/core/wmem_max");
+    let granted = read.ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let (health, detail, fix) = match granted {
+        Some(bytes) if bytes >= GOOD_BUFFER_BYTES => (
+            Health::Good,
+            format!("the kernel grants {} KiB", bytes >> 10),
+            None,
+        ),
+        Some(bytes) => (
+            Health::Fair,
+            format!(
+                "the kernel grants {} KiB: bursts above that are dropped",
+                bytes >> 10
+            ),
+            Some("sudo sysctl -w net.core.wmem_max=4194304 net.core.rmem_max=4194304".to_owned()),
+        ),
+        None => (
+            Health::Good,
+            "the kernel does not tell its limit".to_owned(),
+            None,
+        ),
+    };
+    Finding {
+        what: "buffers",
+        health,
+        detail,
+        fix,
+    }
+}
+
+fn priority() -> Finding {
+    // Trying is the only reliable way to know; the thread that tries is over right after.
+    let tried = std::thread::spawn(|| {
+        pipeline::priority::raise(pipeline::priority::ENCODE_NICE);
+        pipeline::priority::was_refused()
+    });
+    let refused = tried.join().unwrap_or(true);
+    let (health, detail, fix) = if refused {
+        (
+            Health::Fair,
+            "threads run at normal priority: other load adds delay".to_owned(),
+            Some("sudo setcap cap_sys_nice+ep \"$(command -v heliostat)\"".to_owned()),
+        )
+    } else {
+        (
+            Health::Good,
+            "capture, encode and send threads run at raised priority".to_owned(),
+            None,
+        )
+    };
+    Finding {
+        what: "priority",
+        health,
+        detail,
+        fix,
+    }
+}
+
+fn browser() -> Finding {
+    let found = ["chromium", "chromium-browser", "google-chrome"]
+        .iter()
+        .find_map(|name| crate::config::find_program(name));
+    let (health, detail, fix) = match found {
+        Some(path) => (
+            Health::Good,
+            format!("{} (for `heliostat bench`)", path.display()),
+            None,
+        ),
+        None => (
+            Health::Fair,
+            "no Chromium: everything but `heliostat bench` works".to_owned(),
+            Some("sudo apt-get install chromium xvfb".to_owned()),
+        ),
+    };
+    Finding {
+        what: "bench",
+        health,
+        detail,
+        fix,
+    }
+}
