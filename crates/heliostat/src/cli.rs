@@ -45,6 +45,12 @@ pub(crate) enum Command {
     },
     /// Measure latency from drawing to the page, for real.
     Bench(BenchFlags),
+    /// Show the bench's pattern.
+    #[command(hide = true)]
+    BenchPattern {
+        /// Display, size and rate.
+        arguments: Vec<String>,
+    },
     /// Print completions for a shell.
     Completions {
         /// Which shell.
@@ -127,7 +133,50 @@ impl SettingFlags {
 
 /// Flags of `heliostat bench`.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct BenchFlags {}
+pub(crate) struct BenchFlags {
+    /// What is drawn: a window on an X server of the bench's own, or the host's test pattern.
+    #[arg(long, value_name = "SOURCE", default_value = "x11", value_parser = ["x11", "test-pattern"])]
+    pub(crate) source: String,
+    /// Size of source and stream.
+    #[arg(long, value_name = "WxH", default_value = "1280x720")]
+    pub(crate) size: String,
+    /// Drawings a second; one beside the stream's rate sweeps the phase between the two.
+    #[arg(long, value_name = "N", default_value = "57")]
+    pub(crate) source_rate: String,
+    /// Highest frame rate of the stream.
+    #[arg(long, value_name = "N", default_value = "60")]
+    pub(crate) fps: String,
+    /// Wire budget of the stream.
+    #[arg(long, value_name = "BITS", default_value = "8M")]
+    pub(crate) bitrate: String,
+    /// Measured seconds of each configuration.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) seconds: u64,
+    /// More flags for the host, as one argument.
+    #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
+    pub(crate) host_flags: Option<String>,
+    /// Flags of a second configuration, measured in turns with the first (A B A B).
+    #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
+    pub(crate) compare: Option<String>,
+    /// Another build to compare with.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) compare_binary: Option<PathBuf>,
+    /// Turns of each configuration when comparing.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) rounds: u32,
+    /// Further viewers to open, to see what each costs.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) viewers: u32,
+    /// Watch the host's memory for this long after the measurement.
+    #[arg(long, value_name = "N")]
+    pub(crate) soak_seconds: Option<u64>,
+    /// The browser [default: the first Chromium that is installed].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chromium: Option<PathBuf>,
+    /// Folder for bench.json, bench.svg and bench-frames.csv.
+    #[arg(long, value_name = "DIR", default_value = "bench-results")]
+    pub(crate) output: PathBuf,
+}
 
 #[cfg(test)]
 mod tests {

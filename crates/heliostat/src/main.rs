@@ -1,9 +1,10 @@
 //! The `heliostat` command: parses flags, starts the host, prints what a person needs.
 
+mod bench;
 mod cli;
 mod serve;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command, ConfigCommand, SettingFlags};
 use host::config::{Resolved, Surroundings};
@@ -48,7 +49,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Config {
             command: ConfigCommand::Show(settings),
         }) => print(&resolve(&settings)?.to_string()),
-        Some(Command::Bench(_)) => bail!("not in this build"),
+        Some(Command::Bench(flags)) => bench::bench(&flags),
+        Some(Command::BenchPattern { arguments }) => {
+            ::bench::pattern_child(&arguments)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Some(Command::Completions { shell }) => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "heliostat", &mut text);
