@@ -185,28 +185,7 @@ impl Figure {
             &heading,
             "Share of the frames in each half millisecond since drawing began.",
         );
-        let frames = || variant.turns.iter().flatten();
-        let totals = &variant.totals;
-        let ends: [(&str, &str, Vec<f64>, Option<Summary>); 3] = [
-            (
-                "last packet received",
-                RECEIVED_COLOUR,
-                frames().filter_map(Frame::until_received_ms).collect(),
-                totals.received,
-            ),
-            (
-                "readable in the page",
-                READABLE_COLOUR,
-                frames().map(Frame::until_readable_ms).collect(),
-                totals.readable,
-            ),
-            (
-                "first sight (rVFC)",
-                SIGHT_COLOUR,
-                frames().filter_map(Frame::until_seen_ms).collect(),
-                totals.first_sight,
-            ),
-        ];
+        let ends = ends(variant);
         let most_ms = ends
             .iter()
             .map(|(.., times, _)| shown_up_to(times))
@@ -313,6 +292,34 @@ impl Figure {
             height,
         }
     }
+}
+
+/// What a frame's way ends at: name, colour, each frame's milliseconds, and their summary.
+type End = (&'static str, &'static str, Vec<f64>, Option<Summary>);
+
+fn ends(variant: &VariantReport) -> [End; 3] {
+    let frames = || variant.turns.iter().flatten();
+    let totals = &variant.totals;
+    [
+        (
+            "last packet received",
+            RECEIVED_COLOUR,
+            frames().filter_map(Frame::until_received_ms).collect(),
+            totals.received,
+        ),
+        (
+            "readable in the page",
+            READABLE_COLOUR,
+            frames().map(Frame::until_readable_ms).collect(),
+            totals.readable,
+        ),
+        (
+            "first sight (rVFC)",
+            SIGHT_COLOUR,
+            frames().filter_map(Frame::until_seen_ms).collect(),
+            totals.first_sight,
+        ),
+    ]
 }
 
 /// The right end of an axis that shows nearly all of these times.
