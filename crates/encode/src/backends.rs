@@ -178,7 +178,7 @@ fn first<T>(
     Err(last)
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "x264", feature = "openh264")))]
 mod tests {
     use super::*;
 

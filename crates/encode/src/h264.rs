@@ -4,6 +4,7 @@
 
 use memchr::memmem;
 
+#[cfg(feature = "x264")]
 pub(crate) mod bits;
 
 /// What a NAL unit carries: the low five bits of its first byte.

@@ -3,9 +3,12 @@
 //! Owns colour conversion and bitstream facts; refuses to know about consumers or networks.
 
 mod backends;
+#[cfg(any(feature = "x264", feature = "openh264"))]
 mod convert;
 mod encoder;
 pub mod h264;
+#[cfg(feature = "openh264")]
+mod openh264;
 #[cfg(feature = "x264")]
 mod rate;
 mod references;

@@ -63,6 +63,7 @@ impl References {
     }
 
     /// Whether something to refer to is left when one more picture is coded and thrown away.
+    #[cfg(any(feature = "x264", test))]
     pub(crate) fn can_spare_one(&self) -> bool {
         self.newest().is_some_and(|(_, back)| back < self.capacity)
     }

@@ -84,8 +84,9 @@ fn glyphs(x: u32, y: u32) -> [u8; 3] {
     let (column, line) = (x / 7, y / 11);
     let (dot_x, dot_y) = (x % 7, y % 11);
     let glyph = hash(column % 61 + 977 * line);
-    let space = hash(glyph) % 5 == 0;
-    let ink = dot_x < 5 && dot_y < 7 && !space && hash(glyph ^ (dot_x + 8 * dot_y)) % 3 == 0;
+    let space = hash(glyph).is_multiple_of(5);
+    let ink =
+        dot_x < 5 && dot_y < 7 && !space && hash(glyph ^ (dot_x + 8 * dot_y)).is_multiple_of(3);
     match (ink, glyph % 11) {
         (false, _) => [250, 250, 250],
         (true, 0) => [30, 30, 220],

@@ -2,12 +2,17 @@
 
 use crate::ffmpeg::decode;
 use crate::pictures::{Scene, psnr};
-use crate::session::{SIZE, Session, budget, config, stream};
+use crate::session::{SIZE, Session, config, stream};
 use encode::EncoderConfig;
 use media::AccessUnit;
 
 /// Bytes below which no picture is worth coding again.
 const SMALL: f64 = 2400.0;
+
+/// Bytes of one frame at a configuration's bitrate.
+fn budget(config: &EncoderConfig) -> f64 {
+    f64::from(config.bitrate.bps()) / f64::from(config.rate.fps()) / 8.0
+}
 
 #[test]
 fn no_picture_bursts_whatever_is_cut_to_whatever() {

@@ -19,11 +19,6 @@ pub(crate) fn config() -> EncoderConfig {
     }
 }
 
-/// Bytes of one frame at a configuration's bitrate.
-pub(crate) fn budget(config: &EncoderConfig) -> f64 {
-    f64::from(config.bitrate.bps()) / f64::from(config.rate.fps()) / 8.0
-}
-
 pub(crate) struct Session {
     pub(crate) encoder: Box<dyn Encoder>,
     next: FrameIndex,

@@ -172,7 +172,7 @@ fn frames_of_another_size_are_refused() {
         };
         assert_eq!((want, got), (SIZE, Size::new(640, 480)));
         // The encoder is as it was.
-        assert!(!session.encode(&Scene::Text.i420(SIZE, 2)).is_keyframe());
+        assert!(!session.encode(&Scene::Still.i420(SIZE, 2)).is_keyframe());
     }
 }
 
