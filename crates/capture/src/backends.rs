@@ -259,7 +259,7 @@ mod tests {
         let rate = FrameRate::new(60).unwrap();
         let error = open(&spec, SourceOptions { size: None, rate }).unwrap_err();
         assert!(
-            error.to_string().contains("--source test-pattern"),
+            error.to_string().contains("test-pattern:busy"),
             "{error}"
         );
     }

@@ -6,6 +6,7 @@ mod backends;
 pub mod barcode;
 pub mod canvas;
 mod font;
+mod noise;
 mod pattern;
 mod source;
 mod synthetic;

@@ -4,6 +4,7 @@
 
 use crate::backends::SourceListing;
 use crate::canvas::{I420Canvas, Rect};
+use crate::noise::Noise;
 use crate::pattern::{Moment, Pattern};
 use crate::source::{FRAMES_IN_FLIGHT, Source, SourceError, SourceInfo, SourceRequest, StopSignal};
 use crate::ticker::Ticker;
@@ -12,6 +13,8 @@ use media::{CaptureTimes, Frame, FrameKind, FrameRate, MonoTime, PixelFormat, Pi
 /// Name of the backend.
 pub(crate) const NAME: &str = "test-pattern";
 
+/// Target that adds noise.
+const BUSY: &str = "busy";
 /// Size when none is asked for.
 const DEFAULT_SIZE: Size = Size::new(1280, 720);
 /// Rows begin at multiples of this, in the chroma planes at half of it.
@@ -32,6 +35,7 @@ impl Pixels for Picture {
 /// The test pattern as a source of I420 pictures, the layout encoders take without a conversion.
 pub struct Synthetic {
     pattern: Pattern,
+    noise: Option<Noise>,
     size: Size,
     rate: FrameRate,
     stride: usize,
@@ -50,16 +54,21 @@ impl Synthetic {
             what: "the test pattern".to_owned(),
             why,
         };
-        if let Some(target) = &request.target {
-            let why = format!("it has no target {target:?}: use --source {NAME} alone");
-            return Err(unsupported(why));
-        }
+        let busy = match request.target.as_deref() {
+            None => false,
+            Some(BUSY) => true,
+            Some(target) => {
+                let why = format!("it has no target {target:?}: use {NAME} or {NAME}:{BUSY}");
+                return Err(unsupported(why));
+            }
+        };
         let size = request.size.unwrap_or(DEFAULT_SIZE);
         let size = size
             .checked()
             .map_err(|error| unsupported(error.to_string()))?;
         Ok(Self {
             pattern: Pattern::new(size, request.rate),
+            noise: busy.then(|| Noise::within(size)),
             size,
             rate: request.rate,
             stride: (size.width as usize).next_multiple_of(STRIDE_ALIGNMENT),
@@ -71,6 +80,7 @@ impl Synthetic {
 
     fn draw(&mut self) -> Option<Frame> {
         let (pattern, size, stride) = (&self.pattern, self.size, self.stride);
+        let noise = &mut self.noise;
         let now = MonoTime::now();
         let moment = Moment {
             time_us: now.wall_us(),
@@ -90,6 +100,9 @@ impl Synthetic {
                 }
                 let painted = pattern.draw_moving(&mut canvas, picture.box_at, moment);
                 picture.box_at = Some(painted.box_at);
+            }
+            if let Some(noise) = noise {
+                noise.draw(&mut picture.bytes[..stride * size.height as usize], stride);
             }
             Ok(())
         };
@@ -113,7 +126,9 @@ impl Synthetic {
 pub(crate) fn list() -> Vec<SourceListing> {
     vec![SourceListing {
         spec: NAME.to_owned(),
-        detail: format!("test pattern of any size, {DEFAULT_SIZE} if none is given"),
+        detail: format!(
+            "test pattern of any size, {DEFAULT_SIZE} if none is given; {NAME}:{BUSY} uses the whole bitrate"
+        ),
         size: None,
         available: true,
     }]

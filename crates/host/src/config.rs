@@ -27,7 +27,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "source",
         default: "auto",
-        help: "picture source: auto, test-pattern, or x11[:DISPLAY[/MONITOR]]",
+        help: "picture source: auto, test-pattern[:busy], or x11[:DISPLAY[/MONITOR]]",
     },
     Setting {
         name: "size",

@@ -24,7 +24,7 @@ const LEVELS: &[&[&str]] = &[
 const FFI_PREFIX: &str = "ffi-";
 
 /// What only tests, benches and chores use; it may use anything.
-const DEV_ONLY: &[&str] = &["sim", "linkem", "e2e", "xtask"];
+const DEV_ONLY: &[&str] = &["sim", "linkem", "e2e", "fuzz-entries", "xtask"];
 
 /// Arrows within a level: from, to, and why it is right.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
