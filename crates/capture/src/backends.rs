@@ -258,9 +258,6 @@ mod tests {
         let spec: SourceSpec = "test-pattern:1".parse().unwrap();
         let rate = FrameRate::new(60).unwrap();
         let error = open(&spec, SourceOptions { size: None, rate }).unwrap_err();
-        assert!(
-            error.to_string().contains("test-pattern:busy"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("test-pattern:busy"), "{error}");
     }
 }

@@ -61,22 +61,18 @@ impl Frames {
         }
     }
 
-    /// Fills a free buffer with the screen as it is now, given the rows that changed since the last
-    /// frame; `None` when every buffer is in use. `again` tells of rows that changed meanwhile:
-    /// they are taken too, once, so that a drawing in several steps is less often seen half done.
+    /// Brings a free buffer up to the screen as it is now, given the rows that changed since the
+    /// last frame; `None` when every buffer is in use.
     pub(crate) fn grab(
         &mut self,
         grab: &Grab<'_>,
         cursor: &mut Cursor,
         changed: &Bands,
-        again: impl FnOnce() -> XResult<Bands>,
     ) -> Result<Option<Arc<Picture>>, NoFrame> {
-        let (area, serial) = (self.area, self.serial);
+        let (area, serial, history) = (self.area, self.serial, &self.history);
         let stride = area.size.width as usize * 4;
-        let bytes = PixelFormat::Bgrx.bytes(stride, area.size.height);
-        let mut changed = *changed;
-        let history = &self.history;
         let make = || {
+            let bytes = PixelFormat::Bgrx.bytes(stride, area.size.height);
             let segment = Segment::attach(grab.display, bytes).map_err(NoFrame::Lost)?;
             Ok(Picture {
                 segment,
@@ -86,16 +82,9 @@ impl Frames {
         };
         let fill = |picture: &mut Picture| {
             let mut rows = stale_rows(picture, serial, history, area);
-            rows.extend(&changed);
-            let taken = grab.take(&picture.segment, area, &rows, Some(cursor));
-            let late = taken.and_then(|()| again()).and_then(|late| {
-                changed.extend(&late);
-                match late.is_empty() {
-                    true => Ok(()),
-                    false => grab.take(&picture.segment, area, &late, None),
-                }
-            });
-            late.map_err(|error| grab.failed(error))?;
+            rows.extend(changed);
+            let taken = grab.take(&picture.segment, area, &rows, cursor);
+            taken.map_err(|error| grab.failed(error))?;
             cursor.draw(picture.segment.bytes_mut(), stride, area);
             picture.serial = serial + 1;
             picture.cursor_rows = cursor.rows(area);
@@ -105,7 +94,7 @@ impl Frames {
         match &filled {
             Ok(Some(_)) => {
                 self.serial += 1;
-                self.history[self.serial as usize % HISTORY] = changed;
+                self.history[self.serial as usize % HISTORY] = *changed;
             }
             Ok(None) => {}
             // The server may still be writing into the segment: it is never looked at again.
@@ -143,7 +132,7 @@ impl Grab<'_> {
         segment: &Segment,
         area: Area,
         rows: &Bands,
-        cursor: Option<&mut Cursor>,
+        cursor: &mut Cursor,
     ) -> XResult<()> {
         let (connection, root) = (&self.display.connection, self.display.root);
         // What is drawn after this subtraction is told anew, and what was drawn before it is in the
@@ -167,11 +156,8 @@ impl Grab<'_> {
         for (place, band) in images.iter_mut().zip(rows.iter()) {
             *place = Some(image(band)?);
         }
-        let pointer = match cursor.is_some() {
-            true => Some(connection.query_pointer(root)?),
-            false => None,
-        };
-        let shape = match self.cursor_shape && cursor.is_some() {
+        let pointer = connection.query_pointer(root)?;
+        let shape = match self.cursor_shape {
             true => Some(connection.xfixes_get_cursor_image()?),
             false => None,
         };
@@ -185,15 +171,13 @@ impl Grab<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        if let (Some(cursor), Some(pointer)) = (cursor, pointer) {
-            cursor.set_position(&pointer.reply()?);
-            match shape.map(|shape| shape.reply()) {
-                None => {}
-                Some(Ok(shape)) => cursor.set_shape(Some(shape)),
-                // Servers answer so while no cursor is shown at all.
-                Some(Err(ReplyError::X11Error(_))) => cursor.set_shape(None),
-                Some(Err(error)) => return Err(error.into()),
-            }
+        cursor.set_position(&pointer.reply()?);
+        match shape.map(|shape| shape.reply()) {
+            None => {}
+            Some(Ok(shape)) => cursor.set_shape(Some(shape)),
+            // Servers answer so while no cursor is shown at all.
+            Some(Err(ReplyError::X11Error(_))) => cursor.set_shape(None),
+            Some(Err(error)) => return Err(error.into()),
         }
         refused.map_or(Ok(()), |error| Err(error.into()))
     }

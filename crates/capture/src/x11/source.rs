@@ -60,14 +60,6 @@ impl Changes {
         !self.rows.is_empty() || self.cursor_place || self.cursor_shape
     }
 
-    /// Takes over what arrived while a frame was taken, but for the rows, which are in it.
-    fn keep(&mut self, late: Self) {
-        self.pointer |= late.pointer;
-        self.cursor_shape |= late.cursor_shape;
-        self.layout |= late.layout;
-        self.since = self.since.or(late.since);
-    }
-
     /// Notes everything that has arrived. Replies may have brought events along, so this comes
     /// before every sleep.
     fn read(&mut self, display: &Display, area: Area) -> XResult<()> {
@@ -157,33 +149,18 @@ impl X11 {
 
     /// Takes the screen as it is now; `None` when every buffer is in use.
     fn grab(&mut self) -> Result<Option<Frame>, NoFrame> {
-        let Self {
-            display,
-            area,
-            changes,
-            ..
-        } = self;
         let grab = Grab {
-            display,
+            display: &self.display,
             damage: self.damage,
-            cursor_shape: changes.cursor_shape,
+            cursor_shape: self.changes.cursor_shape,
         };
-        let mut late = Changes::default();
-        let again = || {
-            late.read(display, *area)?;
-            Ok(std::mem::take(&mut late.rows))
-        };
-        let rows = &changes.rows;
-        let taken = self.frames.grab(&grab, &mut self.cursor, rows, again);
-        let (noticed, grabbed) = (changes.since, MonoTime::now());
-        if matches!(taken, Ok(Some(_))) {
-            *changes = Changes::default();
-        }
-        changes.keep(late);
-        let Some(pixels) = taken? else {
+        let rows = &self.changes.rows;
+        let Some(pixels) = self.frames.grab(&grab, &mut self.cursor, rows)? else {
             return Ok(None);
         };
-        let noticed = noticed.unwrap_or(grabbed);
+        let grabbed = MonoTime::now();
+        let noticed = self.changes.since.unwrap_or(grabbed);
+        self.changes = Changes::default();
         Ok(Some(Frame {
             size: self.area.size,
             format: PixelFormat::Bgrx,

@@ -107,6 +107,68 @@ fn a_static_screen_gives_no_frame() {
     }
 }
 
+/// Pseudo-random numbers below a limit.
+struct Dice(u32);
+
+impl Dice {
+    fn below(&mut self, limit: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) % limit
+    }
+}
+
+#[test]
+fn however_it_was_drawn_the_last_frame_is_the_whole_screen() {
+    let (server, stop) = (XServer::start(), StopSignal::new().unwrap());
+    let painter = Painter::new(&server);
+    painter.hide_cursor();
+    let mut source = X11::open(&request(&server.display, 240)).unwrap();
+    let mut dice = Dice(1);
+    for round in 0..4 {
+        let (end, rest) = ([255, round, 255], [round, 255, 255]);
+        thread::scope(|scope| {
+            let mut draws = Dice(u32::from(round) + 7);
+            let painter = &painter;
+            scope.spawn(move || {
+                for _ in 0..400 {
+                    let (x, y) = (draws.below(1900) as i16, draws.below(1180) as i16);
+                    let (width, height) = (draws.below(200) as u16, draws.below(20) as u16);
+                    let colour = [0, 0, 0].map(|_: u8| draws.below(250) as u8);
+                    painter.fill(rectangle(x, y, width + 1, height + 1), colour);
+                    // A few drawings a frame, so that most rows stay as they are.
+                    (0..10).for_each(|_| painter.sync());
+                }
+                painter.fill(rectangle(0, 0, 1, 1), end);
+            });
+            // Frames are taken all the while, and kept for as long as chance has it.
+            let mut held = Vec::new();
+            while held.last().is_none_or(|frame| pixel(frame, 0, 0) != end) {
+                while held.len() > dice.below(FRAMES_IN_FLIGHT as u32 - 1) as usize {
+                    held.swap_remove(dice.below(held.len() as u32) as usize);
+                }
+                held.push(next(&mut source, &stop));
+            }
+        });
+        // What is taken while it is drawn may be half done; what is taken afterwards may not.
+        painter.fill(rectangle(0, 0, 1, 1), rest);
+        let last = std::iter::repeat_with(|| next(&mut source, &stop))
+            .find(|frame| pixel(frame, 0, 0) == rest)
+            .unwrap();
+        let screen = painter.screen();
+        let pixels = last.bytes().chunks(4).zip(screen.chunks(4)).enumerate();
+        let different: Vec<_> = pixels
+            .filter(|(_, (seen, real))| seen[..3] != real[..3])
+            .map(|(at, (seen, real))| (at % 1920, at / 1920, seen, real))
+            .collect();
+        let first = different.first();
+        assert!(
+            first.is_none(),
+            "{} differ, {first:?} in round {round}",
+            different.len()
+        );
+    }
+}
+
 #[test]
 fn many_drawings_between_two_frames_are_one_frame() {
     let (server, stop) = (XServer::start(), StopSignal::new().unwrap());

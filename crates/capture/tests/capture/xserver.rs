@@ -9,7 +9,8 @@ use std::time::Duration;
 use x11rb::connection::Connection;
 use x11rb::protocol::randr::{self, ConnectionExt as _};
 use x11rb::protocol::xproto::{
-    AtomEnum, ConnectionExt as _, CreateGCAux, Gcontext, PropMode, Rectangle, Window,
+    AtomEnum, ChangeWindowAttributesAux, ConnectionExt as _, CreateGCAux, Gcontext, ImageFormat,
+    PropMode, Rectangle, Window,
 };
 use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
@@ -161,6 +162,40 @@ impl Painter {
                 .change_property8(mode, self.root, name, kind, &[round]);
             changed.unwrap().check().unwrap();
         }
+    }
+
+    /// The bytes of the whole screen, as any client gets them.
+    pub(crate) fn screen(&self) -> Vec<u8> {
+        let (width, height) = (SCREEN.width as u16, SCREEN.height as u16);
+        let format = ImageFormat::Z_PIXMAP;
+        let image = self
+            .connection
+            .get_image(format, self.root, 0, 0, width, height, u32::MAX);
+        image.unwrap().reply().unwrap().data
+    }
+
+    /// Makes the cursor one of a single pixel that lets everything through.
+    pub(crate) fn hide_cursor(&self) {
+        let [bitmap, cursor] = [(); 2].map(|()| self.connection.generate_id().unwrap());
+        self.connection
+            .create_pixmap(1, bitmap, self.root, 1, 1)
+            .unwrap();
+        let context = self.connection.generate_id().unwrap();
+        let clear = CreateGCAux::new().foreground(0);
+        self.connection.create_gc(context, bitmap, &clear).unwrap();
+        let pixel = [rectangle(0, 0, 1, 1)];
+        self.connection
+            .poly_fill_rectangle(bitmap, context, &pixel)
+            .unwrap();
+        let made = self
+            .connection
+            .create_cursor(cursor, bitmap, bitmap, 0, 0, 0, 0, 0, 0, 0, 0);
+        made.unwrap().check().unwrap();
+        let aux = ChangeWindowAttributesAux::new().cursor(cursor);
+        self.connection
+            .change_window_attributes(self.root, &aux)
+            .unwrap();
+        self.sync();
     }
 
     /// Moves the mouse as a device would.
