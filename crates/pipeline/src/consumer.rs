@@ -180,6 +180,7 @@ impl Consumer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use media::Wake;
 
     fn unit(index: u64, reference: Reference) -> Arc<AccessUnit> {
         Arc::new(AccessUnit {
@@ -233,5 +234,29 @@ mod tests {
         let repair = unit(4, Reference::Frame(FrameIndex(1)));
         assert_eq!(consumer.offer(&repair, MonoTime::ZERO), Offer::Taken);
         assert_eq!(consumer.wants_repair(), None);
+    }
+
+    #[test]
+    fn reading_to_the_end_wakes_the_loop_once_after_a_refusal() {
+        let (slot, past) = (Arc::new(Slot::new()), Some(MonoTime::ZERO));
+        let (mut consumer, queue) = consumer();
+        consumer.offer(&unit(0, Reference::None), MonoTime::ZERO);
+        consumer.offer(&p_frame(1), MonoTime::ZERO);
+        assert_eq!(consumer.offer(&p_frame(2), MonoTime::ZERO), Offer::Refused);
+        consumer.wake_when_read(&slot);
+        queue.pop();
+        assert!(matches!(slot.wait(MonoTime::ZERO, past), Wake::Deadline));
+        queue.pop();
+        assert!(matches!(slot.wait(MonoTime::ZERO, past), Wake::Nudge));
+        queue.pop();
+        assert!(matches!(slot.wait(MonoTime::ZERO, past), Wake::Deadline));
+    }
+
+    #[test]
+    fn a_queue_that_was_read_before_the_loop_asked_wakes_it_too() {
+        let (slot, past) = (Arc::new(Slot::new()), Some(MonoTime::ZERO));
+        let (consumer, _queue) = consumer();
+        consumer.wake_when_read(&slot);
+        assert!(matches!(slot.wait(MonoTime::ZERO, past), Wake::Nudge));
     }
 }

@@ -68,7 +68,9 @@ impl KeyframeGate {
     /// that nothing refers to any more is ignored, and one too old to tell needs a keyframe.
     pub fn report_lost(&mut self, lost: LostRange) {
         let oldest_known = self.next_index.0.saturating_sub(WINDOW);
-        let before_keyframe = self.keyframe_index.is_none_or(|keyframe| lost.last < keyframe);
+        let before_keyframe = self
+            .keyframe_index
+            .is_none_or(|keyframe| lost.last < keyframe);
         if lost.last >= self.next_index || lost.first > lost.last || before_keyframe {
             return;
         }

@@ -142,7 +142,6 @@ impl World {
         let coder = Coder::new(Script {
             invalidates: setting.invalidates,
             refines: setting.refines,
-            store: setting.store,
             failing_opens: 0,
             failing_pictures: 0,
             live: 0,
@@ -386,7 +385,10 @@ impl World {
         }
         self.shown += 1;
         let content = self.oracle.runs << 32 | self.shown;
-        self.shared.slot.put(frame(content, size)).unwrap();
+        self.shared
+            .slot
+            .put(frame(content, size, self.now))
+            .unwrap();
         (self.staged, self.content) = (true, Some(content));
     }
 

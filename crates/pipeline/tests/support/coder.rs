@@ -1,7 +1,8 @@
-//! An encoder with x264's reference rules and no bitstream, and the script it follows.
+//! The scripted encoder with a log, failures on demand, and a notion of how good a picture looks.
 
 use super::screen::content;
 use crate::{OpenEncoder, OpenedEncoder};
+use encode::scripted::Scripted;
 use encode::{EncodeError, Encoder, EncoderCaps, EncoderConfig, Invalidation, PictureRequest};
 use media::{AccessUnit, Bitrate, Frame, FrameIndex, Reference, Size};
 use std::collections::VecDeque;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Quantiser of a picture that was not refined.
 pub(crate) const PLAIN_QUANTISER: u8 = 30;
-/// Bytes of every unit: content, then padding.
+/// Bytes of every unit.
 const UNIT_BYTES: usize = 400;
 
 /// What an encoder did.
@@ -37,8 +38,6 @@ pub(crate) struct Coded {
 pub(crate) struct Script {
     pub(crate) invalidates: bool,
     pub(crate) refines: bool,
-    /// Pictures kept as references.
-    pub(crate) store: usize,
     /// Openings that fail from now on.
     pub(crate) failing_opens: u32,
     /// Pictures that fail from now on.
@@ -71,7 +70,6 @@ impl Coder {
         Self::new(Script {
             invalidates: true,
             refines: true,
-            store: 16,
             failing_opens: 0,
             failing_pictures: 0,
             live: 0,
@@ -95,19 +93,15 @@ impl Coder {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Kept {
-    index: u64,
-    content: u64,
-    quantiser: u8,
-    corrupt: bool,
-}
+/// Pictures whose content and quantiser are remembered: more than any reference store holds.
+const REMEMBERED: usize = 64;
 
 struct Running {
     script: Arc<Mutex<Script>>,
-    size: Size,
-    store: VecDeque<Kept>,
-    finished: Option<Coded>,
+    /// Keeps the references.
+    inner: Scripted,
+    submitted: Option<(FrameIndex, u64, Option<u8>)>,
+    coded: VecDeque<Coded>,
 }
 
 fn failure() -> EncodeError {
@@ -133,12 +127,19 @@ impl Running {
         state.live += 1;
         let encoder = Box::new(Self {
             script: Arc::clone(script),
-            size,
-            store: VecDeque::with_capacity(state.store + 1),
-            finished: None,
+            inner: Scripted::new(config, Box::new(|_| Ok(UNIT_BYTES))),
+            submitted: None,
+            coded: VecDeque::with_capacity(REMEMBERED + 1),
         });
         let reason = "it is the only one".to_owned();
         Ok(OpenedEncoder { encoder, reason })
+    }
+
+    /// What a picture looks like: as asked, or as the same picture looked before.
+    fn quantiser(&self, content: u64, reference: Option<u64>, refine: Option<u8>) -> u8 {
+        let mut coded = self.coded.iter();
+        let same = coded.find(|old| reference == Some(old.index) && old.content == content);
+        refine.unwrap_or(same.map_or(PLAIN_QUANTISER, |old| old.quantiser))
     }
 }
 
@@ -154,11 +155,9 @@ impl Encoder for Running {
     fn caps(&self) -> EncoderCaps {
         let script = self.script.lock().unwrap();
         EncoderCaps {
-            name: "coder",
             invalidates_references: script.invalidates,
-            reference_pictures: script.store,
-            bitrate_without_keyframe: true,
             refines: script.refines,
+            ..self.inner.caps()
         }
     }
 
@@ -169,71 +168,40 @@ impl Encoder for Running {
             script.note(Did::Failed);
             return Err(failure());
         }
-        if frame.size != self.size {
-            let (want, got) = (self.size, frame.size);
-            return Err(EncodeError::SizeChanged { want, got });
-        }
-        let usable = self.store.iter().rev().find(|kept| !kept.corrupt);
-        let usable = usable.filter(|_| !request.keyframe).copied();
-        let content = content(frame);
-        let same = usable.filter(|kept| kept.content == content);
-        let inherited = same.map_or(PLAIN_QUANTISER, |kept| kept.quantiser);
-        let quantiser = request
-            .refine
-            .filter(|_| script.refines)
-            .unwrap_or(inherited);
-        let index = request.index.0;
-        if usable.is_none() {
-            self.store.clear();
-        }
-        self.store.push_back(Kept {
-            index,
-            content,
-            quantiser,
-            corrupt: false,
-        });
-        if self.store.len() > script.store {
-            self.store.pop_front();
-        }
-        let coded = Coded {
-            index,
-            reference: usable.map(|kept| kept.index),
-            content,
-            quantiser,
-            size: self.size,
-        };
-        script.note(Did::Coded(coded));
-        self.finished = Some(coded);
+        self.inner.submit(frame, request)?;
+        let refine = request.refine.filter(|_| script.refines);
+        self.submitted = Some((request.index, content(frame), refine));
         Ok(())
     }
 
     fn poll(&mut self, unit: &mut AccessUnit) -> Result<bool, EncodeError> {
-        let Some(coded) = self.finished.take() else {
+        let done = self.inner.poll(unit)?;
+        let Some((index, content, refine)) = self.submitted.take().filter(|_| done) else {
             return Ok(false);
         };
-        unit.index = FrameIndex(coded.index);
-        unit.size = coded.size;
-        unit.reference = match coded.reference {
-            Some(index) => Reference::Frame(FrameIndex(index)),
-            None => Reference::None,
+        let reference = match unit.reference {
+            Reference::Frame(index) => Some(index.0),
+            Reference::None => None,
         };
-        unit.quantiser = Some(coded.quantiser);
-        unit.data.clear();
-        unit.data.extend_from_slice(&coded.content.to_ne_bytes());
-        unit.data.resize(UNIT_BYTES, 0);
+        let quantiser = self.quantiser(content, reference, refine);
+        let coded = Coded {
+            index: index.0,
+            reference,
+            content,
+            quantiser,
+            size: unit.size,
+        };
+        self.coded.push_back(coded);
+        if self.coded.len() > REMEMBERED {
+            self.coded.pop_front();
+        }
+        self.script.lock().unwrap().note(Did::Coded(coded));
         Ok(true)
     }
 
     fn invalidate(&mut self, first_lost: FrameIndex) -> Result<Invalidation, EncodeError> {
+        let result = self.inner.invalidate(first_lost)?;
         let first = first_lost.0;
-        let mut older = self.store.iter().filter(|kept| kept.index < first);
-        let result = if older.any(|kept| !kept.corrupt) {
-            let lost = self.store.iter_mut().filter(|kept| kept.index >= first);
-            lost.for_each(|kept| kept.corrupt = true);
-            Invalidation::Applied
-        } else {
-            Invalidation::NeedsKeyframe
-        };
         let mut script = self.script.lock().unwrap();
         script.note(Did::Invalidated { first, result });
         Ok(result)
@@ -241,6 +209,6 @@ impl Encoder for Running {
 
     fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), EncodeError> {
         self.script.lock().unwrap().note(Did::Bitrate(bitrate));
-        Ok(())
+        self.inner.set_bitrate(bitrate)
     }
 }

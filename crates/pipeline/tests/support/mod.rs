@@ -1,7 +1,7 @@
 //! A screen and an encoder made of numbers, shared by the pipeline's tests.
 //!
-//! The screen shows a picture when told to; the encoder keeps references as x264 does (one per
-//! picture, a bounded store, invalidation from an index on) and fails when told to. Names of the pipeline come through `crate`, for the crate's own tests use it too.
+//! The screen shows a picture when told to; the encoder keeps references as x264 does and fails
+//! when told to. Names of the pipeline come through `crate`, for the crate's own tests use it too.
 #![allow(dead_code, reason = "no test binary uses all of it")]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 

@@ -10,13 +10,12 @@ use std::sync::{Arc, Mutex};
 
 pub(crate) const SIZE: Size = Size::new(64, 32);
 
-/// A frame whose bytes are `content`.
-pub(crate) fn frame(content: u64, size: Size) -> Frame {
-    frame_of(Arc::new(content.to_ne_bytes().to_vec()), size)
+/// A frame whose bytes are `content`, grabbed at `now`.
+pub(crate) fn frame(content: u64, size: Size, now: MonoTime) -> Frame {
+    frame_of(Arc::new(content.to_ne_bytes().to_vec()), size, now)
 }
 
-fn frame_of(pixels: Arc<dyn Pixels>, size: Size) -> Frame {
-    let now = MonoTime::now();
+fn frame_of(pixels: Arc<dyn Pixels>, size: Size, now: MonoTime) -> Frame {
     let times = CaptureTimes {
         noticed: now,
         grabbed: now,
@@ -133,7 +132,8 @@ impl Source for View {
             let mut count = [0; 8];
             let shown = rustix::io::read(&self.screen.shown, &mut count).is_ok();
             if shown || std::mem::take(&mut self.fresh) {
-                return Ok(Some(frame_of(Arc::clone(&self.screen.pixels), SIZE)));
+                let pixels = Arc::clone(&self.screen.pixels);
+                return Ok(Some(frame_of(pixels, SIZE, MonoTime::now())));
             }
             stop.wait(Some(self.screen.shown.as_fd()), None)?;
         }

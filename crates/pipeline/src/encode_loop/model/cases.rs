@@ -1,5 +1,7 @@
 //! Single histories that once went wrong, in few words each.
 
+use std::time::Duration;
+
 use super::{LAST_QUANTISER, Op, Setting, World};
 
 const SETTING: Setting = Setting {
@@ -32,7 +34,10 @@ fn a_viewer_that_ended_its_queue_but_kept_its_lease_costs_the_others_no_keyframe
         Op::Join { viewer: 2 },
         Op::Show { other_size: false },
         Op::CloseQueue { pick: 1 },
-        Op::Play { frames: 600, gap_us: 16_667 },
+        Op::Play {
+            frames: 600,
+            gap_us: 16_667,
+        },
     ]);
     let keyframes = world.coded.iter().filter(|coded| coded.reference.is_none());
     assert_eq!(keyframes.count(), 1);
@@ -44,7 +49,10 @@ fn a_viewer_that_stalled_until_the_screen_was_still_sees_the_last_picture() {
     let mut world = play(&[
         Op::Join { viewer: 0 },
         Op::Join { viewer: 2 },
-        Op::Play { frames: 60, gap_us: 16_667 },
+        Op::Play {
+            frames: 60,
+            gap_us: 16_667,
+        },
         Op::Pass { ms: 3000 },
     ]);
     assert_eq!(world.looped.deadline(), None, "silent");
@@ -61,7 +69,11 @@ fn a_repair_on_a_still_screen_is_refined_again() {
         Op::Join { viewer: 0 },
         Op::Show { other_size: false },
         Op::Pass { ms: 1500 },
-        Op::Lose { pick: 0, back: 0, length: 1 },
+        Op::Lose {
+            pick: 0,
+            back: 0,
+            length: 1,
+        },
     ]);
     let repair = *world.coded.last().unwrap();
     assert!(repair.quantiser > LAST_QUANTISER);
@@ -77,4 +89,31 @@ fn a_frame_of_the_old_source_does_not_open_the_next_run() {
     world.apply(&Op::Join { viewer: 0 });
     world.advance(world.now);
     assert_eq!(world.coded, []);
+}
+
+#[test]
+fn while_pictures_come_recovery_rides_on_them() {
+    let mut world = play(&[Op::Join { viewer: 0 }]);
+    let next = Op::Play {
+        frames: 1,
+        gap_us: 16_667,
+    };
+    for step in 0..300 {
+        match step % 5 {
+            1 => world.apply(&Op::Keyframe),
+            3 => world.apply(&Op::Lose {
+                pick: 0,
+                back: 1,
+                length: 0,
+            }),
+            _ => {}
+        }
+        world.advance(world.now + Duration::from_micros(100));
+        world.apply(&next);
+    }
+    assert_eq!(
+        world.coded.len(),
+        300,
+        "one picture for each that was shown"
+    );
 }

@@ -5,8 +5,11 @@ use crate::gate::KEYFRAME_SPACING;
 use crate::support::coder::{Coded, Did};
 use encode::Invalidation;
 use media::{Bitrate, MonoTime};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
+
+/// Pictures whose rate is looked at together.
+const PASSED: usize = 50;
 
 /// A command as the model understands it.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +52,10 @@ pub(super) struct Oracle {
     /// The encoder failed for good in this turn.
     pub(super) ended: bool,
     pub(super) bitrate: Option<Bitrate>,
+    /// When the latest pictures were coded.
+    passed: VecDeque<MonoTime>,
+    /// A pause after a failure may let the frame that waited and a new one through together.
+    paused: bool,
 }
 
 impl Oracle {
@@ -69,6 +76,8 @@ impl Oracle {
             no_attempt_before: MonoTime::ZERO,
             ended: false,
             bitrate: None,
+            passed: VecDeque::new(),
+            paused: false,
         }
     }
 
@@ -190,6 +199,7 @@ impl Oracle {
         }
         let pause_ms = (100 << (self.failures - 1)).min(1600);
         self.no_attempt_before = now + Duration::from_millis(pause_ms);
+        self.paused = true;
     }
 
     fn coded(&mut self, coded: Coded, cannot_invalidate: bool, now: MonoTime) {
@@ -220,7 +230,26 @@ impl Oracle {
             self.check_repairs(index, cannot_invalidate, now);
         }
         self.newest = Some(coded);
+        self.check_rate(now);
         (self.failures, self.no_attempt_before) = (0, MonoTime::ZERO);
+    }
+
+    /// No window holds more pictures than the rate (a sixty-fourth faster) allows and a quarter.
+    fn check_rate(&mut self, now: MonoTime) {
+        let period = self.interval - self.interval / 64;
+        let credit = self.interval / 4 + if self.paused { period } else { Duration::ZERO };
+        for (count, from) in (1..).zip(self.passed.iter().rev()) {
+            let allowed = now.since(*from) + credit;
+            assert!(
+                period * count <= allowed,
+                "{count} pictures in {:?}",
+                now.since(*from)
+            );
+        }
+        self.passed.push_back(now);
+        if self.passed.len() > PASSED {
+            self.passed.pop_front();
+        }
     }
 
     /// Picture `index` depends on nothing that was lost, or a keyframe is owed instead.
