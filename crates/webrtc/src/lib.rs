@@ -13,6 +13,7 @@ pub mod recovery;
 mod sender;
 mod session;
 pub mod tcp;
+mod twins;
 mod udp;
 mod wake;
 mod wire;

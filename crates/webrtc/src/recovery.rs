@@ -10,6 +10,8 @@ const REMEMBERED_PICTURES: usize = 512;
 const WATCHED_PACKETS: usize = 1024;
 /// A packet that is not asked for again within this many round trips has arrived.
 const FORGET_AFTER_ROUND_TRIPS: u32 = 4;
+/// From this round trip on, a second request is answered by a repair too, not only by a resend.
+const MIDDLE_RTT: Duration = Duration::from_millis(30);
 /// Beyond this round trip, a burst is not worth waiting for its resends.
 const LONG_RTT: Duration = Duration::from_millis(50);
 /// Pictures hit at once that make a burst.
@@ -191,12 +193,15 @@ impl LossWatch {
     }
 
     /// A viewer asked again for these packets. A packet still asked for two round trips and two
-    /// frames after it was first missed, or one of a picture no longer remembered, is past saving.
+    /// frames after it was first missed is past saving; over a middling way, and where the repair
+    /// spares a keyframe (`spared`), so is one that is asked for a second time.
     pub fn asked_again(
         &mut self,
         sequences: impl IntoIterator<Item = u64>,
+        spared: bool,
         now: MonoTime,
     ) -> Verdict {
+        let impatient = spared && self.rtt() >= MIDDLE_RTT;
         let patience = self.rtt() * 2 + self.frame_interval * 2;
         let forget_after = patience + self.rtt() * FORGET_AFTER_ROUND_TRIPS;
         self.watched
@@ -209,7 +214,8 @@ impl LossWatch {
             let Some(frame) = self.picture_of(sequence) else {
                 continue;
             };
-            let late = now.since(watched.first_asked) >= patience;
+            let again = impatient && watched.times_asked > 1;
+            let late = again || now.since(watched.first_asked) >= patience;
             let span = if late { &mut lost } else { &mut fresh };
             if !late && watched.times_asked == 1 && span.is_none_or(|(_, last)| last != frame) {
                 fresh_pictures += 1;
@@ -225,8 +231,9 @@ impl LossWatch {
             lost = Some((low.min(first), high.max(last)));
         }
         if lost.is_some() {
-            self.watched
-                .retain(|known| now.since(known.first_asked) < patience);
+            self.watched.retain(|known| {
+                now.since(known.first_asked) < patience && !(impatient && known.times_asked > 1)
+            });
         }
         Verdict { lost }
     }
@@ -262,26 +269,49 @@ mod tests {
 
     #[test]
     fn a_first_request_is_left_to_resending() {
-        assert_eq!(watch(5).asked_again([23], at(0)).lost, None);
+        assert_eq!(watch(5).asked_again([23], false, at(0)).lost, None);
     }
 
     #[test]
     fn a_packet_missing_after_two_round_trips_and_two_frames_is_lost() {
         let mut watch = watch(5);
-        assert_eq!(watch.asked_again([23, 31], at(0)).lost, None);
-        assert_eq!(watch.asked_again([23, 31], at(60)).lost, None);
-        let lost = watch.asked_again([23, 31], at(114)).lost;
+        assert_eq!(watch.asked_again([23, 31], false, at(0)).lost, None);
+        assert_eq!(watch.asked_again([23, 31], false, at(60)).lost, None);
+        let lost = watch.asked_again([23, 31], false, at(114)).lost;
         assert_eq!(lost, Some((FrameIndex(2), FrameIndex(3))));
-        assert_eq!(watch.asked_again([23], at(120)).lost, None, "reported once");
+        assert_eq!(
+            watch.asked_again([23], false, at(120)).lost,
+            None,
+            "reported once"
+        );
+    }
+
+    #[test]
+    fn over_a_middling_way_a_second_request_is_enough_where_the_repair_is_cheap() {
+        let mut cheap = watch(5);
+        assert_eq!(cheap.asked_again([23], true, at(0)).lost, None);
+        let lost = cheap.asked_again([23], true, at(45)).lost;
+        assert_eq!(lost, Some((FrameIndex(2), FrameIndex(2))));
+        let mut dear = watch(5);
+        dear.asked_again([23], false, at(0));
+        assert_eq!(dear.asked_again([23], false, at(45)).lost, None);
     }
 
     #[test]
     fn a_burst_over_a_long_way_does_not_wait_for_resends() {
         let mut watch = watch(9);
-        assert_eq!(watch.asked_again([23, 31], at(0)).lost, None, "a short way");
+        assert_eq!(
+            watch.asked_again([23, 31], false, at(0)).lost,
+            None,
+            "a short way"
+        );
         watch.set_rtt(Duration::from_millis(80));
-        assert_eq!(watch.asked_again([41, 42], at(1)).lost, None, "one picture");
-        let lost = watch.asked_again([55, 66], at(2)).lost;
+        assert_eq!(
+            watch.asked_again([41, 42], false, at(1)).lost,
+            None,
+            "one picture"
+        );
+        let lost = watch.asked_again([55, 66], false, at(2)).lost;
         assert_eq!(lost, Some((FrameIndex(5), FrameIndex(6))));
     }
 
@@ -310,11 +340,11 @@ mod tests {
     #[test]
     fn a_packet_not_asked_for_again_is_forgotten() {
         let mut watch = watch(5);
-        watch.asked_again([23], at(0));
-        watch.asked_again([31], at(2000));
+        watch.asked_again([23], false, at(0));
+        watch.asked_again([31], false, at(2000));
         assert_eq!(watch.times_asked(23), 0);
         assert_eq!(
-            watch.asked_again([23], at(2001)).lost,
+            watch.asked_again([23], false, at(2001)).lost,
             None,
             "a new loss starts anew"
         );
@@ -335,7 +365,7 @@ mod tests {
         let mut watch = watch(600);
         assert_eq!(watch.pictures.len(), REMEMBERED_PICTURES);
         for round in 0..10 {
-            watch.asked_again((round * 1000)..(round * 1000 + 1000), at(round));
+            watch.asked_again((round * 1000)..(round * 1000 + 1000), false, at(round));
         }
         assert!(watch.watched.len() <= WATCHED_PACKETS);
     }

@@ -3,6 +3,7 @@
 
 use crate::dependency::Descriptor;
 use crate::packetise::packetise;
+use crate::twins::{SentPacket, Twins};
 use events::{EventSink, FrameSent, ViewerId};
 use media::{AccessUnit, FrameIndex, MonoTime, PacketBatch, Rtp90k};
 use pipeline::{PacingInput, PacingPlan};
@@ -47,6 +48,7 @@ pub(crate) struct Sender {
     events: EventSink,
     batch: PacketBatch,
     in_flight: Option<InFlight>,
+    twins: Twins,
     next_sequence: u64,
     last_begun: MonoTime,
     last_frame: FrameIndex,
@@ -66,6 +68,7 @@ impl Sender {
             events,
             batch: PacketBatch::with_capacity(PLANNED_PACKETS, MAX_PAYLOAD_BYTES),
             in_flight: None,
+            twins: Twins::default(),
             next_sequence: FIRST_SEQUENCE,
             last_begun: MonoTime::ZERO,
             last_frame: FrameIndex(0),
@@ -86,9 +89,17 @@ impl Sender {
         self.is_idle() && now.since(self.last_begun) >= after
     }
 
-    /// When the next chunk is due, if a unit is in flight.
+    /// When the next chunk or copy is due, if any.
     pub(crate) fn next_at(&self) -> Option<MonoTime> {
-        self.in_flight.as_ref().map(|unit| unit.next_at)
+        let chunk = self.in_flight.as_ref().map(|unit| unit.next_at);
+        chunk.into_iter().chain(self.twins.next_at()).min()
+    }
+
+    /// Whether a chunk has to wait at `now`.
+    pub(crate) fn is_paced(&self, now: MonoTime) -> bool {
+        self.in_flight
+            .as_ref()
+            .is_some_and(|unit| unit.next_at > now)
     }
 
     /// Cuts a unit into packets; returns its first and last sequence number.
@@ -144,19 +155,39 @@ impl Sender {
                 break;
             };
             let last = position + 1 == self.batch.len();
-            let values = extension_values(self.track, unit, position == 0, last);
-            let write = RtpWrite::new(
-                self.track.payload_type,
-                self.next_sequence.into(),
-                Rtp90k::from_time(captured).0,
-                captured.to_instant(),
-                payload,
-            );
-            stream.write_rtp(write.marker(last).nackable(true).ext_vals(values));
+            let packet = SentPacket {
+                sequence: self.next_sequence,
+                timestamp: Rtp90k::from_time(captured).0,
+                captured,
+                marker: last,
+                values: extension_values(self.track, unit, position == 0, last),
+                payload: Arc::from(payload),
+            };
+            stream.write_rtp(rtp_write(self.track, &packet).nackable(true));
+            self.twins.sent(packet);
             self.next_sequence += 1;
         }
         in_flight.written = end;
         in_flight.next_at = now + in_flight.plan.gap;
+    }
+
+    /// A viewer that far away asked for a packet again.
+    pub(crate) fn asked_again(&mut self, sequence: u64, rtt: Duration, now: MonoTime) {
+        self.twins.asked(sequence, rtt, now);
+    }
+
+    /// Writes the second copies that are due; whether there were any.
+    pub(crate) fn write_twins(&mut self, rtc: &mut Rtc, now: MonoTime) -> bool {
+        let mut any = false;
+        while let Some(packet) = self.twins.take_due(now) {
+            let mut api = rtc.direct_api();
+            let Some(stream) = api.stream_tx_by_mid(self.track.mid, None) else {
+                return any;
+            };
+            stream.write_rtp(rtp_write(self.track, &packet));
+            any = true;
+        }
+        any
     }
 
     /// The chunk written last was handed to the kernel by `now`.
@@ -184,6 +215,18 @@ impl Sender {
         });
         self.in_flight = None;
     }
+}
+
+fn rtp_write(track: Track, packet: &SentPacket) -> RtpWrite {
+    RtpWrite::new(
+        track.payload_type,
+        packet.sequence.into(),
+        packet.timestamp,
+        packet.captured.to_instant(),
+        Arc::clone(&packet.payload),
+    )
+    .marker(packet.marker)
+    .ext_vals(packet.values.clone())
 }
 
 fn extension_values(

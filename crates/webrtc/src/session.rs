@@ -205,6 +205,9 @@ impl Session {
         }
         self.driven_at = now;
         if self.connected {
+            if self.sender.write_twins(&mut self.rtc, now) {
+                self.exchange(now, wire)?;
+            }
             self.pump(now, wire)?;
         }
         self.ask_for_probe();
@@ -248,7 +251,7 @@ impl Session {
                 let (first, last) = self.sender.begin(unit, now, link_bps);
                 self.watch.sent(self.sender.frame(), first, last);
             }
-            if self.sender.next_at().is_some_and(|next| next > now) {
+            if self.sender.is_paced(now) {
                 return Ok(());
             }
             self.sender.write_chunk(&mut self.rtc, now);
@@ -350,7 +353,12 @@ impl Session {
             .into_iter()
             .filter_map(|sequence| self.watch.extend(sequence))
             .collect();
-        let verdict = self.watch.asked_again(sent, now);
+        let rtt = self.watch.rtt();
+        for sequence in &sent {
+            self.sender.asked_again(*sequence, rtt, now);
+        }
+        let spared = self.trust.repair() == Repair::Invalidate;
+        let verdict = self.watch.asked_again(sent, spared, now);
         let viewer = self.viewer;
         self.events.emit(LossRepair {
             viewer,
