@@ -2,7 +2,7 @@
 
 use crate::consumer::{Consumer, Offer};
 use crate::gate::KeyframeGate;
-use crate::pipeline::{Command, PipelineParts, Shared};
+use crate::pipeline::{Command, Leave, PipelineParts, Shared};
 use crate::priority;
 use crate::recoder::{Coded, Order, Recoder, RecoderSettings};
 use crate::status::SourceState;
@@ -27,8 +27,6 @@ pub(crate) struct EncodeLoop {
     recoder: Recoder,
     consumers: Vec<Consumer>,
     source: Option<SourceSupervisor>,
-    /// Runs that ended so far.
-    ended_runs: u64,
     last_frame: Option<Frame>,
     last_fresh_at: MonoTime,
 }
@@ -52,7 +50,6 @@ impl EncodeLoop {
             recoder: Recoder::new(parts.open_encoder, settings),
             consumers: Vec::new(),
             source: None,
-            ended_runs: 0,
             last_frame: None,
             last_fresh_at: MonoTime::ZERO,
         }
@@ -74,12 +71,15 @@ impl EncodeLoop {
 
     /// One turn of the loop: a function of the state, what woke it, and the time.
     fn turn(&mut self, fresh: Option<Frame>, now: MonoTime) {
-        let ended_runs = self.ended_runs;
+        // Taken before the commands, for who left may have joined by one of them; applied after
+        // them, so that one who comes while the last one goes finds the source running.
+        let leaving = self.shared.take_leaving();
         while let Some(command) = self.shared.commands.pop() {
             self.apply(command, now);
         }
-        // The last consumer may have left and another come: the frame is from the old source.
-        let fresh = fresh.filter(|_| self.ended_runs == ended_runs);
+        for Leave { viewer, token } in leaving {
+            self.leave(viewer, token, now);
+        }
         if self.consumers.is_empty() {
             return;
         }
@@ -234,7 +234,6 @@ impl EncodeLoop {
     fn apply(&mut self, command: Command, now: MonoTime) {
         match command {
             Command::Join(consumer) => self.join(*consumer, now),
-            Command::Leave { viewer, token } => self.leave(viewer, token, now),
             Command::Keyframe(reason) => self.gate.request_keyframe(reason),
             Command::Lost(range) => self.gate.report_lost(range),
             Command::Rate { viewer, bitrate } => {
@@ -338,7 +337,6 @@ impl EncodeLoop {
         if self.source.take().is_none() {
             return;
         }
-        self.ended_runs += 1;
         // A frame that was staged before the source stopped must not open the next run.
         drop(self.shared.slot.clear());
         self.recoder.close();

@@ -9,8 +9,8 @@ use encode::{EncodeError, Encoder, EncoderConfig, KeyframeReason};
 use events::{EventSink, ViewerId};
 use media::{Bitrate, Bounded, FrameIndex, MonoTime, Slot, StreamParams};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -66,10 +66,16 @@ pub struct CommandRefused;
 #[derive(Debug)]
 pub(crate) enum Command {
     Join(Box<Consumer>),
-    Leave { viewer: ViewerId, token: u64 },
     Keyframe(KeyframeReason),
     Lost(LostRange),
     Rate { viewer: ViewerId, bitrate: Bitrate },
+}
+
+/// A consumer that goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leave {
+    pub(crate) viewer: ViewerId,
+    pub(crate) token: u64,
 }
 
 /// What pipeline, leases and the encode loop share.
@@ -77,6 +83,9 @@ pub(crate) enum Command {
 pub(crate) struct Shared {
     pub(crate) slot: Arc<Slot<media::Frame>>,
     pub(crate) commands: Bounded<Command>,
+    /// Leaving cannot be refused, or a flood of commands would keep a pipeline running for good.
+    /// Each lease is in here once at most.
+    leaving: Mutex<Vec<Leave>>,
     pub(crate) status: Arc<StatusBoard>,
     next_token: AtomicU64,
 }
@@ -86,6 +95,7 @@ impl Shared {
         Self {
             slot: Arc::new(Slot::new()),
             commands: Bounded::new(COMMAND_DEPTH, Duration::MAX),
+            leaving: Mutex::default(),
             status: Arc::new(StatusBoard::new(on_status)),
             next_token: AtomicU64::new(1),
         }
@@ -97,6 +107,21 @@ impl Shared {
             .map_err(|_| CommandRefused)?;
         self.slot.nudge();
         Ok(())
+    }
+
+    pub(crate) fn leave(&self, leave: Leave) {
+        self.leaving().push(leave);
+        self.slot.nudge();
+    }
+
+    /// Who left since the last call. Each of them joined by a command that is in the queue by now,
+    /// if it was not applied before.
+    pub(crate) fn take_leaving(&self) -> Vec<Leave> {
+        std::mem::take(&mut *self.leaving())
+    }
+
+    fn leaving(&self) -> MutexGuard<'_, Vec<Leave>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -216,15 +241,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let leave = Command::Leave {
-            viewer: self.viewer,
-            token: self.token,
-        };
-        if self.shared.send(leave).is_err() {
-            tracing::error!(
-                viewer = self.viewer.0,
-                "a consumer could not leave its pipeline"
-            );
-        }
+        let Self { viewer, token, .. } = *self;
+        self.shared.leave(Leave { viewer, token });
     }
 }

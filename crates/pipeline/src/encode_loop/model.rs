@@ -8,7 +8,7 @@ mod oracle;
 use super::EncodeLoop;
 use crate::consumer::{Consumer, UnitQueue};
 use crate::gate::LostRange;
-use crate::pipeline::{Command, PipelineParts, Shared};
+use crate::pipeline::{Command, Leave, PipelineParts, Shared};
 use crate::support::coder::{Coded, Coder, Did, Script};
 use crate::support::screen::{SIZE, Screen, frame};
 use encode::KeyframeReason;
@@ -238,7 +238,9 @@ impl World {
         let without_frame = fresh.is_none();
         self.looped.turn(fresh, self.now);
         let mut stopped = false;
-        for told in std::mem::take(&mut self.pending) {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.sort_by_key(|told| matches!(told, Told::Leave { .. }));
+        for told in pending {
             let was_running = self.oracle.running();
             self.oracle.tell(told, self.now);
             stopped |= was_running && !self.oracle.running();
@@ -362,11 +364,11 @@ impl World {
             queue,
             ..
         } = self.holders.remove(at);
-        let leave = Command::Leave {
+        self.shared.leave(Leave {
             viewer: ViewerId(viewer),
             token,
-        };
-        self.send(leave, Told::Leave { viewer, token });
+        });
+        self.pending.push(Told::Leave { viewer, token });
         queue.close();
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LAST_QUANTISER, Op, Setting, World};
+use super::{Command, KeyframeReason, LAST_QUANTISER, Op, Setting, World};
 
 const SETTING: Setting = Setting {
     fps: 60,
@@ -82,13 +82,23 @@ fn a_repair_on_a_still_screen_is_refined_again() {
 }
 
 #[test]
-fn a_frame_of_the_old_source_does_not_open_the_next_run() {
+fn one_who_comes_while_the_last_one_goes_finds_the_source_running() {
     let mut world = play(&[Op::Join { viewer: 0 }]);
     world.apply(&Op::Show { other_size: false });
     world.apply(&Op::Leave { pick: 0 });
-    world.apply(&Op::Join { viewer: 0 });
+    world.apply(&Op::Join { viewer: 1 });
     world.advance(world.now);
-    assert_eq!(world.coded, []);
+    assert_eq!(world.coded.len(), 1, "the frame that was there is coded");
+}
+
+#[test]
+fn leaving_is_not_refused_when_commands_pile_up() {
+    let mut world = play(&[Op::Join { viewer: 0 }]);
+    let keyframe = || Command::Keyframe(KeyframeReason::Requested);
+    while world.shared.send(keyframe()).is_ok() {}
+    world.apply(&Op::Leave { pick: 0 });
+    world.advance(world.now);
+    assert!(world.looped.consumers.is_empty() && world.looped.source.is_none());
 }
 
 #[test]
