@@ -4,7 +4,7 @@ use crate::consumer::{Consumer, Offer};
 use crate::gate::KeyframeGate;
 use crate::pipeline::{Command, Leave, PipelineParts, Shared};
 use crate::priority;
-use crate::recoder::{Coded, Order, Recoder, RecoderSettings};
+use crate::recoder::{Coded, EncoderGone, Order, Recoder, RecoderSettings};
 use crate::status::SourceState;
 use crate::still::{Still, StillPolicy};
 use crate::supervisor::{OpenSource, SourceSupervisor, SupervisorParts};
@@ -161,12 +161,7 @@ impl EncodeLoop {
             Ok(None) => return,
             Err(gone) => {
                 tracing::error!(error = %gone, "the stream ends");
-                self.shared.status.update(|status| {
-                    status.source = SourceState::Absent {
-                        why: gone.to_string(),
-                    };
-                });
-                return self.end_all(now);
+                return self.end_all(&gone, now);
             }
         };
         if !was_open || coded.keyframe.is_some() {
@@ -358,12 +353,16 @@ impl EncodeLoop {
         });
     }
 
-    fn end_all(&mut self, now: MonoTime) {
+    fn end_all(&mut self, why: &EncoderGone, now: MonoTime) {
         for consumer in std::mem::take(&mut self.consumers) {
             consumer.close();
             self.tell_consumers(consumer.viewer, false, now);
         }
         self.stop();
+        let why = why.to_string();
+        self.shared
+            .status
+            .update(|status| status.source = SourceState::Absent { why });
     }
 }
 

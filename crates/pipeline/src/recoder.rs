@@ -37,7 +37,7 @@ pub(crate) struct Coded {
 
 /// The encoder could not be brought back.
 #[derive(Debug, thiserror::Error)]
-#[error("the encoder failed {MAX_RESETS} times in a row: {0}")]
+#[error("the encoder still fails after {MAX_RESETS} resets: {0}")]
 pub(crate) struct EncoderGone(#[source] EncodeError);
 
 /// Settings that survive an encoder.

@@ -1,5 +1,6 @@
 //! Single histories that once went wrong, in few words each.
 
+use crate::status::SourceState;
 use std::time::Duration;
 
 use super::{Command, KeyframeReason, LAST_QUANTISER, Op, Setting, World};
@@ -125,5 +126,23 @@ fn while_pictures_come_recovery_rides_on_them() {
         world.coded.len(),
         300,
         "one picture for each that was shown"
+    );
+}
+
+#[test]
+fn after_the_last_reset_the_stream_has_ended_and_the_status_says_why() {
+    let world = play(&[
+        Op::Join { viewer: 0 },
+        Op::FailPictures { count: 6 },
+        Op::Show { other_size: false },
+        Op::Pass { ms: 10_000 },
+    ]);
+    assert!(world.holders[0].queue.is_closed());
+    let SourceState::Absent { why } = world.shared.status.get().source else {
+        panic!("the stream has ended");
+    };
+    assert!(
+        why.contains("after 5 resets: encoder coder failed"),
+        "{why}"
     );
 }
