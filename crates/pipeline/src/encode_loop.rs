@@ -13,7 +13,7 @@ use events::{
     ConsumerChange, EncoderOpened, EventSink, FrameEncoded, KeyframeCause, PipelineChange,
     UnitRefused, ViewerId,
 };
-use media::{Frame, FrameClock, MonoTime, Wake};
+use media::{Frame, FrameClock, MonoTime, Size, Wake};
 use std::sync::Arc;
 
 pub(crate) struct EncodeLoop {
@@ -147,7 +147,6 @@ impl EncodeLoop {
     }
 
     fn code(&mut self, frame: &Frame, now: MonoTime, again: Option<Still>) {
-        let was_open = self.caps().is_some();
         let refine = match again {
             Some(Still::Refine { quantiser }) => Some(quantiser),
             _ => None,
@@ -164,8 +163,9 @@ impl EncodeLoop {
                 return self.end_all(&gone, now);
             }
         };
-        if !was_open || coded.keyframe.is_some() {
-            self.announce(frame, now);
+        if let Some(reason) = coded.keyframe {
+            let opened = matches!(reason, KeyframeReason::Start | KeyframeReason::Reopened);
+            self.announce(frame.size, opened, now);
         }
         match again {
             // A repair refers to a picture from before the loss, which may be a coarser one.
@@ -178,24 +178,24 @@ impl EncodeLoop {
         self.offer(&coded, now);
     }
 
-    fn announce(&mut self, frame: &Frame, now: MonoTime) {
+    /// Tells of the encoder, which may be another one each time one is `opened`.
+    fn announce(&mut self, size: Size, opened: bool, now: MonoTime) {
         let Some(caps) = self.caps() else { return };
-        let reason = self.recoder.reason().unwrap_or_default();
-        let before = self.shared.status.get();
-        if before.encoder.is_none() || before.size != Some(frame.size) {
+        if opened {
             self.still = StillPolicy::new(caps.refines);
-            let (pipeline, size) = (self.number, frame.size);
+            let (pipeline, name) = (self.number, caps.name);
             self.events.emit(EncoderOpened {
                 pipeline,
-                name: caps.name,
+                name,
                 size,
                 at: now,
             });
         }
+        let reason = self.recoder.reason().unwrap_or_default();
         let bitrate = self.recoder.bitrate();
         self.shared.status.update(|status| {
             status.encoder = Some((caps.name, reason));
-            status.size = Some(frame.size);
+            status.size = Some(size);
             status.bitrate = Some(bitrate);
         });
     }

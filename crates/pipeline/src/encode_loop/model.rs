@@ -9,7 +9,7 @@ use super::EncodeLoop;
 use crate::consumer::{Consumer, UnitQueue};
 use crate::gate::LostRange;
 use crate::pipeline::{Command, Leave, PipelineParts, Shared};
-use crate::support::coder::{Coded, Coder, Did, Script};
+use crate::support::coder::{Abilities, Coded, Coder, Did, Script};
 use crate::support::screen::{SIZE, Screen, frame};
 use encode::KeyframeReason;
 use events::{Event, EventRing, ViewerId};
@@ -72,13 +72,16 @@ enum Op {
         pick: usize,
         mbps: u64,
     },
+    /// The next encoder is another one.
+    Replace {
+        abilities: Abilities,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Setting {
     fps: u32,
-    invalidates: bool,
-    refines: bool,
+    abilities: Abilities,
     store: usize,
 }
 
@@ -133,15 +136,14 @@ struct World {
     content: Option<u64>,
     running: bool,
     next_token: u64,
-    refines: bool,
+    openings: u64,
     coded: Vec<Coded>,
 }
 
 impl World {
     fn new(setting: Setting) -> Self {
         let coder = Coder::new(Script {
-            invalidates: setting.invalidates,
-            refines: setting.refines,
+            abilities: setting.abilities,
             failing_opens: 0,
             failing_pictures: 0,
             live: 0,
@@ -173,7 +175,7 @@ impl World {
             events,
             screen,
             coder,
-            oracle: Oracle::new(rate.interval(), setting.invalidates),
+            oracle: Oracle::new(rate.interval(), setting.abilities),
             holders: Vec::new(),
             pending: Vec::new(),
             now: START,
@@ -182,7 +184,7 @@ impl World {
             content: None,
             running: false,
             next_token: 1,
-            refines: setting.refines,
+            openings: 0,
             coded: Vec::new(),
         }
     }
@@ -305,9 +307,14 @@ impl World {
                     );
                     self.oracle.refused = true;
                 }
+                Event::EncoderOpened(_) => self.openings += 1,
                 _ => {}
             }
         }
+        assert_eq!(
+            self.openings, self.oracle.openings,
+            "each new encoder is told"
+        );
     }
 
     fn check_loop(&self) {
@@ -412,6 +419,7 @@ impl World {
             }
             Op::Garbage { first, last } => self.lose(first, last),
             Op::FailPictures { count } => self.coder.script().failing_pictures = count,
+            Op::Replace { abilities } => self.coder.script().abilities = abilities,
             Op::FailOpens { count } => self.coder.script().failing_opens = count,
             _ if holders == 0 => {}
             Op::Leave { pick } => self.leave(pick % holders),
@@ -469,7 +477,7 @@ impl World {
         let newest = self.oracle.newest.expect("a shown picture is coded");
         assert_eq!(newest.content, content, "the newest picture is coded");
         assert!(
-            !self.refines || newest.quantiser == LAST_QUANTISER,
+            !self.oracle.abilities.refines || newest.quantiser == LAST_QUANTISER,
             "at its best: {newest:?}"
         );
         for holder in self
@@ -519,23 +527,25 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (1..8_u32).prop_map(|count| Op::FailPictures { count }),
         1 => (1..8_u32).prop_map(|count| Op::FailOpens { count }),
         2 => (pick(), 1..20_u64).prop_map(|(pick, mbps)| Op::Rate { pick, mbps }),
+        1 => abilities().prop_map(|abilities| Op::Replace { abilities }),
     ]
+}
+
+fn abilities() -> impl Strategy<Value = Abilities> {
+    let can = || prop::bool::weighted(0.8);
+    (can(), can()).prop_map(|(invalidates, refines)| Abilities {
+        invalidates,
+        refines,
+    })
 }
 
 fn setting() -> impl Strategy<Value = Setting> {
     let fps = prop::sample::select(vec![10, 30, 60, 144]);
-    (
+    (fps, abilities(), 1..20_usize).prop_map(|(fps, abilities, store)| Setting {
         fps,
-        prop::bool::weighted(0.8),
-        prop::bool::weighted(0.8),
-        1..20_usize,
-    )
-        .prop_map(|(fps, invalidates, refines, store)| Setting {
-            fps,
-            invalidates,
-            refines,
-            store,
-        })
+        abilities,
+        store,
+    })
 }
 
 /// Operations, each of which may wait for the next one before the loop hears of it.

@@ -16,12 +16,25 @@ const UNIT_BYTES: usize = 400;
 /// What an encoder did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Did {
-    Opened { size: Size, bitrate: Bitrate },
+    Opened {
+        bitrate: Bitrate,
+        abilities: Abilities,
+    },
     Failed,
     Dropped,
-    Invalidated { first: u64, result: Invalidation },
+    Invalidated {
+        first: u64,
+        result: Invalidation,
+    },
     Bitrate(Bitrate),
     Coded(Coded),
+}
+
+/// What an encoder can do, from its opening on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Abilities {
+    pub(crate) invalidates: bool,
+    pub(crate) refines: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,8 +49,7 @@ pub(crate) struct Coded {
 /// What the next encoders do, and what they did.
 #[derive(Debug)]
 pub(crate) struct Script {
-    pub(crate) invalidates: bool,
-    pub(crate) refines: bool,
+    pub(crate) abilities: Abilities,
     /// Openings that fail from now on.
     pub(crate) failing_opens: u32,
     /// Pictures that fail from now on.
@@ -68,8 +80,10 @@ impl Coder {
     /// An encoder that can do everything, without a log.
     pub(crate) fn able() -> Self {
         Self::new(Script {
-            invalidates: true,
-            refines: true,
+            abilities: Abilities {
+                invalidates: true,
+                refines: true,
+            },
             failing_opens: 0,
             failing_pictures: 0,
             live: 0,
@@ -98,6 +112,7 @@ const REMEMBERED: usize = 64;
 
 struct Running {
     script: Arc<Mutex<Script>>,
+    abilities: Abilities,
     /// Keeps the references.
     inner: Scripted,
     submitted: Option<(FrameIndex, u64, Option<u8>)>,
@@ -122,11 +137,12 @@ impl Running {
             state.note(Did::Failed);
             return Err(failure());
         }
-        let EncoderConfig { size, bitrate, .. } = *config;
-        state.note(Did::Opened { size, bitrate });
+        let (bitrate, abilities) = (config.bitrate, state.abilities);
+        state.note(Did::Opened { bitrate, abilities });
         state.live += 1;
         let encoder = Box::new(Self {
             script: Arc::clone(script),
+            abilities,
             inner: Scripted::new(config, Box::new(|_| Ok(UNIT_BYTES))),
             submitted: None,
             coded: VecDeque::with_capacity(REMEMBERED + 1),
@@ -153,10 +169,9 @@ impl Drop for Running {
 
 impl Encoder for Running {
     fn caps(&self) -> EncoderCaps {
-        let script = self.script.lock().unwrap();
         EncoderCaps {
-            invalidates_references: script.invalidates,
-            refines: script.refines,
+            invalidates_references: self.abilities.invalidates,
+            refines: self.abilities.refines,
             ..self.inner.caps()
         }
     }
@@ -169,7 +184,7 @@ impl Encoder for Running {
             return Err(failure());
         }
         self.inner.submit(frame, request)?;
-        let refine = request.refine.filter(|_| script.refines);
+        let refine = request.refine.filter(|_| self.abilities.refines);
         self.submitted = Some((request.index, content(frame), refine));
         Ok(())
     }

@@ -3,12 +3,14 @@
 use crate::status::SourceState;
 use std::time::Duration;
 
-use super::{Command, KeyframeReason, LAST_QUANTISER, Op, Setting, World};
+use super::{Abilities, Command, KeyframeReason, LAST_QUANTISER, Op, Setting, World};
 
 const SETTING: Setting = Setting {
     fps: 60,
-    invalidates: true,
-    refines: true,
+    abilities: Abilities {
+        invalidates: true,
+        refines: true,
+    },
     store: 16,
 };
 
@@ -144,5 +146,30 @@ fn after_the_last_reset_the_stream_has_ended_and_the_status_says_why() {
     assert!(
         why.contains("after 5 resets: encoder coder failed"),
         "{why}"
+    );
+}
+
+#[test]
+fn an_encoder_that_comes_after_a_failure_is_asked_what_it_can_do() {
+    let cannot_refine = Abilities {
+        refines: false,
+        ..SETTING.abilities
+    };
+    let mut world = play(&[
+        Op::Join { viewer: 0 },
+        Op::Show { other_size: false },
+        Op::Replace {
+            abilities: cannot_refine,
+        },
+        Op::FailPictures { count: 1 },
+        Op::Pass { ms: 400 },
+    ]);
+    assert_eq!(world.openings, 2);
+    world.settle();
+    assert!(
+        world
+            .coded
+            .iter()
+            .all(|coded| coded.quantiser > LAST_QUANTISER)
     );
 }

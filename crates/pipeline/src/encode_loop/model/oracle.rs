@@ -2,7 +2,7 @@
 
 use crate::chain::WINDOW;
 use crate::gate::KEYFRAME_SPACING;
-use crate::support::coder::{Coded, Did};
+use crate::support::coder::{Abilities, Coded, Did};
 use encode::Invalidation;
 use media::{Bitrate, MonoTime};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,7 +32,10 @@ pub(super) struct Member {
 pub(super) struct Oracle {
     interval: Duration,
     spacing: Duration,
-    invalidates: bool,
+    /// Of the encoder that was opened last.
+    pub(super) abilities: Abilities,
+    /// Encoders that were opened and coded something.
+    pub(super) openings: u64,
     /// Consumers in the order in which they came.
     pub(super) members: Vec<Member>,
     /// Starts so far; frames carry the number of the run they were shown in.
@@ -59,11 +62,12 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    pub(super) fn new(interval: Duration, invalidates: bool) -> Self {
+    pub(super) fn new(interval: Duration, abilities: Abilities) -> Self {
         Self {
             interval,
             spacing: KEYFRAME_SPACING.max(interval * 2),
-            invalidates,
+            abilities,
+            openings: 0,
             members: Vec::new(),
             runs: 0,
             history: BTreeMap::new(),
@@ -160,7 +164,7 @@ impl Oracle {
             return;
         }
         let known = last - first < WINDOW && first + WINDOW >= next;
-        if known && self.invalidates {
+        if known && self.abilities.invalidates {
             self.losses.push((first, last));
         } else {
             self.owe(now);
@@ -173,7 +177,8 @@ impl Oracle {
         let mut cannot_invalidate = false;
         for did in log {
             match *did {
-                Did::Opened { bitrate, .. } => {
+                Did::Opened { bitrate, abilities } => {
+                    self.abilities = abilities;
                     assert!(self.running(), "an encoder without a consumer");
                     assert!(now >= self.no_attempt_before, "an attempt during a pause");
                     self.bitrate = Some(bitrate);
@@ -222,6 +227,7 @@ impl Oracle {
                 self.newest.is_none() || asked,
                 "keyframe {index} without a cause"
             );
+            self.openings += u64::from(self.newest.is_none());
             self.forget();
             self.keyframe_at = Some(now);
         } else {
