@@ -65,6 +65,10 @@ pub struct PictureRequest {
     /// Make it an IDR picture with parameter sets.
     pub keyframe: bool,
     /// Spend bits on a still picture: the quantiser to aim at, lower is better.
+    ///
+    /// From 20 in steps of 4 a screen full of text takes up to 3 frames' worth of the bitrate a
+    /// step and is nearly lossless (over 52 dB) at 12. A picture that would take more than 8
+    /// frames' worth is coded coarser; [`AccessUnit::quantiser`] tells.
     pub refine: Option<u8>,
 }
 
@@ -73,7 +77,8 @@ pub struct PictureRequest {
 pub enum Invalidation {
     /// The next picture refers only to pictures before the lost ones.
     Applied,
-    /// No picture before the loss is left, or the encoder cannot: a keyframe is needed.
+    /// No picture before the loss is left, or the encoder cannot: a keyframe is needed. Until it
+    /// is asked for, pictures go on referring to the newest one, for receivers without the loss.
     NeedsKeyframe,
 }
 

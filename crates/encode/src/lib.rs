@@ -3,6 +3,8 @@
 //! Owns colour conversion and bitstream facts; refuses to know about consumers or networks.
 
 mod backends;
+#[cfg(feature = "x264")]
+mod change;
 #[cfg(any(feature = "x264", feature = "openh264"))]
 mod convert;
 mod encoder;

@@ -4,6 +4,7 @@
 //! again. The stream carries nothing of libx264 but its coded macroblocks and parameter sets.
 
 use crate::backends::Backend;
+use crate::change::ChangeMeter;
 use crate::convert::{Converter, Planes};
 use crate::h264::NalType;
 use crate::rate::{RateControl, Task, Verdict};
@@ -42,6 +43,7 @@ pub(crate) struct X264 {
     size: Size,
     reference_pictures: usize,
     converter: Converter,
+    changes: ChangeMeter,
     rate: RateControl,
     core: Core,
     finished: Option<Finished>,
@@ -76,6 +78,7 @@ impl X264 {
             size: config.size,
             reference_pictures,
             converter: Converter::default(),
+            changes: ChangeMeter::default(),
             rate: RateControl::new(config.bitrate, config.rate, config.size.pixels(), finest),
             core: Core::new(coder, reference_pictures),
             finished: None,
@@ -126,7 +129,8 @@ impl Encoder for X264 {
             Some(quantiser) => Task::Refine(quantiser),
             None => Task::Ordinary,
         };
-        let mut quantiser = self.rate.plan(task);
+        let changed = self.changes.share(&planes, self.size);
+        let mut quantiser = self.rate.plan(task, changed);
         loop {
             let coded = self
                 .core

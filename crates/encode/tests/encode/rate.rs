@@ -47,6 +47,17 @@ fn no_picture_bursts_whatever_is_cut_to_whatever() {
 }
 
 #[test]
+fn a_screen_that_scrolls_once_stays_sharp() {
+    let mut session = Session::open("x264", &config());
+    let calm: Vec<_> = (0..40)
+        .map(|_| session.encode(&Scene::Text.i420(SIZE, 0)))
+        .collect();
+    let scrolled = session.encode(&Scene::Text.i420(SIZE, 1));
+    assert_eq!(scrolled.quantiser, calm[39].quantiser);
+    assert!(scrolled.quantiser < Some(24));
+}
+
+#[test]
 fn busy_pictures_use_the_bitrate_and_no_more() {
     let config = config();
     let mut session = Session::open("x264", &config);
