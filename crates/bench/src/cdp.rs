@@ -82,17 +82,26 @@ impl Cdp {
         self.send(json!({"method": method, "params": params, "sessionId": tab.session}))
     }
 
-    fn send(&mut self, mut request: Value) -> Result<Value, BenchError> {
+    /// Asks the browser to end, without waiting for it.
+    pub(crate) fn say_goodbye(&mut self) {
+        // A browser that does not listen is ended by force.
+        let _ = self.write(json!({"method": "Browser.close"}));
+    }
+
+    /// Writes a request under the next number; answers its method.
+    fn write(&mut self, mut request: Value) -> Result<String, BenchError> {
         self.last_id += 1;
         request["id"] = self.last_id.into();
         let mut text = request.to_string().into_bytes();
         text.push(0);
-        let written = self
-            .writer
-            .write_all(&text)
-            .and_then(|()| self.writer.flush());
+        let written = self.writer.write_all(&text);
+        let written = written.and_then(|()| self.writer.flush());
         written.map_err(|error| failed(format!("does not listen: {error}")))?;
-        let method = request["method"].as_str().unwrap_or_default();
+        Ok(request["method"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn send(&mut self, request: Value) -> Result<Value, BenchError> {
+        let method = self.write(request)?;
         let deadline = Instant::now() + CALL_LIMIT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Lines of a child's log that are worth showing.
 const LOG_LINES: usize = 8;
+/// How often a child that was asked to end is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A child and everything it started.
 #[derive(Debug)]
@@ -106,6 +108,14 @@ impl Group {
         match self.child.try_wait() {
             Ok(None) => Ok(()),
             _ => Err(self.ended()),
+        }
+    }
+
+    /// Gives the child time to end by itself, which it was asked to.
+    pub(crate) fn wait_for_end(&mut self, within: Duration) {
+        let deadline = Instant::now() + within;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(LOOK_AGAIN);
         }
     }
 

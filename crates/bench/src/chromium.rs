@@ -6,6 +6,7 @@ use crate::cdp::Cdp;
 use crate::child::Group;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// Names under which it is installed.
 const NAMES: &[&str] = &[
@@ -40,6 +41,9 @@ const FLAGS: &[&str] = &[
     "--password-store=basic",
     "--window-size=1280,720",
 ];
+
+/// After this it is ended by force.
+const END_LIMIT: Duration = Duration::from_secs(3);
 
 /// Less shared memory than this makes tabs crash.
 const LEAST_SHARED_BYTES: u64 = 256 << 20;
@@ -81,6 +85,14 @@ impl Chromium {
             group,
             version,
         })
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        // A browser that ends by itself takes all of its processes along, and waits for them.
+        self.cdp.say_goodbye();
+        self.group.wait_for_end(END_LIMIT);
     }
 }
 

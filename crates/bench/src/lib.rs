@@ -18,6 +18,7 @@ mod processes;
 mod progress;
 mod report;
 mod run;
+mod scene;
 mod svg;
 mod table;
 mod turn;
@@ -35,4 +36,5 @@ pub use report::{
     VariantReport, ViewerCost, Wire,
 };
 pub use run::run;
+pub use scene::Content;
 pub use xserver::{PATTERN_COMMAND, pattern_child};

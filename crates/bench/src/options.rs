@@ -1,6 +1,7 @@
 //! What is to be measured: the options of a bench, checked before anything starts.
 
 use crate::BenchError;
+use crate::scene::Content;
 use media::{Bitrate, FrameRate, Size};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct BenchOptions {
     pub chromium: Option<PathBuf>,
     /// Where pictures come from.
     pub source: BenchSource,
+    /// What is shown beside the barcode.
+    pub content: Content,
     /// Size of the source and the stream.
     pub size: Size,
     /// Drawings a second of the X11 source. One beside the stream's rate lets the phase between the
@@ -80,6 +83,7 @@ impl Default for BenchOptions {
             binary: None,
             chromium: None,
             source: BenchSource::default(),
+            content: Content::default(),
             size: Size::new(1280, 720),
             source_rate: SOURCE_RATE,
             fps: STREAM_RATE,
@@ -120,6 +124,12 @@ impl BenchOptions {
             return wrong(
                 "size",
                 format!("the barcode needs a picture of at least {least}"),
+            );
+        }
+        if self.source == BenchSource::TestPattern && self.content == Content::Scroll {
+            return wrong(
+                "content",
+                "the host's own test pattern does not scroll".to_owned(),
             );
         }
         if self.viewers > MAX_VIEWERS {

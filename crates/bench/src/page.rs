@@ -18,6 +18,8 @@ const PICTURE_LIMIT: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Round trips to compare the clocks: the quickest few decide.
 const CLOCK_ROUND_TRIPS: usize = 60;
+/// Browsers round the time that pages see to this.
+const PAGE_CLOCK_STEP_MS: f64 = 0.1;
 
 /// This machine's wall clock, as the page and the barcode have it.
 pub(crate) fn wall_ms() -> f64 {
@@ -46,8 +48,10 @@ impl ClockBounds {
     /// Takes in a reading of the page's clock that was asked for and answered at these times.
     fn narrowed(self, asked_ms: f64, page_ms: f64, answered_ms: f64) -> Self {
         Self {
-            least_ms: self.least_ms.max(page_ms - answered_ms),
-            most_ms: self.most_ms.min(page_ms - asked_ms),
+            least_ms: self
+                .least_ms
+                .max(page_ms - answered_ms - PAGE_CLOCK_STEP_MS),
+            most_ms: self.most_ms.min(page_ms - asked_ms + PAGE_CLOCK_STEP_MS),
         }
     }
 

@@ -63,13 +63,14 @@ impl Figure {
     fn describe(&mut self, report: &Report) {
         let Report {
             source,
+            content,
             size,
             source_rate,
             machine,
             ..
         } = report;
         let what = format!(
-            "{source} {size} at {source_rate} pictures a second · {} × {} · {}",
+            "{source} ({content}) {size} at {source_rate} pictures a second · {} × {} · {}",
             machine.cores, machine.cpu, machine.browser
         );
         self.note(&what);
@@ -211,7 +212,7 @@ impl Figure {
             let text = format!("{name}: p50 {p50_ms:.1}, p95 {p95_ms:.1} ms");
             self.svg
                 .text([x + 17.0, self.y + 10.5], Style::PLAIN, &text);
-            x += 272.0;
+            x += 284.0;
         }
         self.y += 24.0;
         let area = self.area(HILLS);

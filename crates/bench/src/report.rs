@@ -29,6 +29,8 @@ pub struct Report {
     pub machine: Machine,
     /// Source of the pictures.
     pub source: String,
+    /// What it shows.
+    pub content: String,
     /// Size of the pictures.
     pub size: String,
     /// New pictures a second.
@@ -244,6 +246,7 @@ impl Report {
             taken_at_unix_s: now.as_secs(),
             machine,
             source: source.to_owned(),
+            content: options.content.to_string(),
             size: options.size.to_string(),
             source_rate: options.drawing_rate().fps(),
             rounds: options.rounds,

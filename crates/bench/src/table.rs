@@ -10,12 +10,16 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             machine,
+            content,
             size,
             source,
             source_rate,
             ..
         } = self;
-        writeln!(f, "{source} {size}, {source_rate} new pictures a second")?;
+        writeln!(
+            f,
+            "{source} ({content}) {size}, {source_rate} new pictures a second"
+        )?;
         writeln!(
             f,
             "{} × {}, Linux {}, {}",

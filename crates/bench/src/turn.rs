@@ -12,6 +12,7 @@ use crate::page::{
 use crate::percentiles::Summary;
 use crate::processes::{MachineTime, Usage};
 use crate::progress::{Listener, Progress, Recent};
+use crate::scene::{Content, SceneRequest};
 use crate::xserver::{PatternChild, XServer};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -48,8 +49,13 @@ impl<'a> Rig<'a> {
             BenchSource::TestPattern => (None, None),
             BenchSource::X11 => {
                 let server = XServer::start(options.size, path)?;
-                let rate = options.source_rate;
-                let pattern = PatternChild::start(&server.display, options.size, rate, path)?;
+                let scene = SceneRequest {
+                    display: server.display.clone(),
+                    size: options.size,
+                    rate: options.source_rate,
+                    content: options.content,
+                };
+                let pattern = PatternChild::start(&scene, path)?;
                 (Some(server), Some(pattern))
             }
         };
@@ -62,10 +68,12 @@ impl<'a> Rig<'a> {
         })
     }
 
-    fn source(&self) -> String {
-        match &self.xserver {
-            Some(server) => format!("x11:{}", server.display),
-            None => "test-pattern".to_owned(),
+    /// The source as the host's flag names it.
+    fn source(&self, content: Content) -> String {
+        match (&self.xserver, content) {
+            (Some(server), _) => format!("x11:{}", server.display),
+            (None, Content::Video) => "test-pattern:busy".to_owned(),
+            (None, _) => "test-pattern".to_owned(),
         }
     }
 
@@ -161,7 +169,11 @@ pub(crate) fn run_turn(
         (1, name) => name.to_owned(),
         (rounds, name) => format!("{name} {}/{rounds}", place.round),
     };
-    let host = HostProcess::start(place.variant, &rig.source(), rig.folder.path())?;
+    let host = HostProcess::start(
+        place.variant,
+        &rig.source(options.content),
+        rig.folder.path(),
+    )?;
     let page = MeasuredPage::open(&mut rig.browser.cdp, options.size)?;
     let stand = Stand {
         options,

@@ -3,8 +3,9 @@
 
 use crate::BenchError;
 use crate::child::Group;
-use capture::{PatternWindow, PatternWindowRequest, StopSignal};
-use media::{FrameRate, Size};
+use crate::scene::{Scene, SceneRequest};
+use capture::StopSignal;
+use media::Size;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{ChildStdin, Command};
@@ -69,21 +70,18 @@ pub(crate) struct PatternChild {
 }
 
 impl PatternChild {
-    pub(crate) fn start(
-        display: &str,
-        size: Size,
-        rate: FrameRate,
-        folder: &Path,
-    ) -> Result<Self, BenchError> {
+    pub(crate) fn start(request: &SceneRequest, folder: &Path) -> Result<Self, BenchError> {
         let own =
             std::env::current_exe().map_err(BenchError::system("cannot find this program"))?;
         let mut command = Command::new(own);
-        command.args([
-            PATTERN_COMMAND,
+        let SceneRequest {
             display,
-            &size.to_string(),
-            &rate.to_string(),
-        ]);
+            size,
+            rate,
+            content,
+        } = request;
+        command.args([PATTERN_COMMAND, display]);
+        command.args([size.to_string(), rate.to_string(), content.to_string()]);
         let mut group = Group::start("pattern", command, folder)?;
         let alive = group.take_stdin()?;
         let lines = group.lines()?;
@@ -95,27 +93,15 @@ impl PatternChild {
     }
 }
 
-/// Shows the pattern until stdin ends: what `heliostat bench-pattern DISPLAY SIZE RATE` does.
+/// Shows the pattern until stdin ends: what `heliostat bench-pattern DISPLAY SIZE RATE CONTENT` does.
 ///
 /// # Errors
-/// When the arguments are not these three, or the display cannot be used.
+/// When the arguments are not these four, or the display cannot be used.
 pub fn pattern_child(arguments: &[String]) -> Result<(), BenchError> {
-    let wrong = |why: String| BenchError::Option {
-        name: PATTERN_COMMAND,
-        why,
-    };
-    let [display, size, rate] = arguments else {
-        return Err(wrong("takes DISPLAY, SIZE and RATE".to_owned()));
-    };
-    let size: Size = size.parse().map_err(|error| wrong(format!("{error}")))?;
-    let rate: FrameRate = rate.parse().map_err(|error| wrong(format!("{error}")))?;
+    let request = scene_request(arguments)?;
     let failed = BenchError::system("cannot show the pattern");
     let stop = StopSignal::new().map_err(&failed)?;
-    let mut window = PatternWindow::open(&PatternWindowRequest {
-        display: Some(display.clone()),
-        size,
-        rate,
-    })?;
+    let mut scene = Scene::open(request)?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{READY}")
         .and_then(|()| stdout.flush())
@@ -126,6 +112,21 @@ pub fn pattern_child(arguments: &[String]) -> Result<(), BenchError> {
         while matches!(std::io::stdin().read(&mut nothing), Ok(1..)) {}
         at_end.raise();
     });
-    window.run(&stop)?;
-    Ok(())
+    scene.run(&stop)
+}
+
+fn scene_request(arguments: &[String]) -> Result<SceneRequest, BenchError> {
+    let wrong = |why: String| BenchError::Option {
+        name: PATTERN_COMMAND,
+        why,
+    };
+    let [display, size, rate, content] = arguments else {
+        return Err(wrong("takes DISPLAY, SIZE, RATE and CONTENT".to_owned()));
+    };
+    Ok(SceneRequest {
+        display: display.clone(),
+        size: size.parse().map_err(|error| wrong(format!("{error}")))?,
+        rate: rate.parse().map_err(|error| wrong(format!("{error}")))?,
+        content: content.parse()?,
+    })
 }
