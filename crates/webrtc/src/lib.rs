@@ -8,6 +8,7 @@ mod engine;
 mod negotiation;
 mod net;
 pub mod packetise;
+pub mod queue_watch;
 pub mod rate;
 pub mod recovery;
 mod sender;

@@ -1,5 +1,7 @@
-//! From a bandwidth estimate to an encoder target: down at once, up with patience.
+//! From what is known of the link to an encoder target: down at once when the link jams, up with
+//! patience, and not at all on the word of an estimator that saw too little.
 
+use crate::queue_watch::WayReport;
 use media::{Bitrate, MonoTime};
 use std::time::Duration;
 
@@ -11,11 +13,30 @@ const USED_PERCENT: u64 = 92;
 const MIN_STEP_PERCENT: u64 = 4;
 /// Shortest time between two steps up.
 const UP_EVERY: Duration = Duration::from_millis(250);
-
+/// A step up that the link itself is asked about, by sending that much more.
+const UP_PERCENT: u64 = 105;
 /// Below this share of the target, what is sent says nothing about what the link could carry.
 const TELLING_PERCENT: u64 = 50;
+/// From this share of the target on, sending more is a test of the link.
+const TESTING_PERCENT: u64 = 75;
 /// Shortest time between two tests of a doubted estimate.
 const TEST_EVERY: Duration = Duration::from_secs(2);
+/// A queue that stands this long is a jam.
+const JAM_STANDING: Duration = Duration::from_millis(45);
+/// Losses, in thousandths, that are a jam even without a standing queue.
+const JAM_LOST_PERMILLE: u32 = 150;
+/// Reports in a row that make a jam: one alone may be a viewer's hiccup.
+const JAM_REPORTS: u32 = 2;
+/// What is left of the rate of arrival after a jam, so that the queue drains.
+const AFTER_JAM_PERCENT: u64 = 80;
+/// Shortest time between two cuts: the first one needs a round trip to show.
+const CUT_EVERY: Duration = Duration::from_millis(250);
+/// No step up for this long after a cut.
+const HOLD_AFTER_CUT: Duration = Duration::from_millis(1500);
+/// A queue shorter than this is none.
+const CALM_STANDING: Duration = Duration::from_millis(15);
+/// Losses, in thousandths, that a calm link may have.
+const CALM_LOST_PERMILLE: u32 = 20;
 
 /// Measures what was sent lately. Pure.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,7 +81,7 @@ impl SentMeter {
     }
 }
 
-/// What to do about an estimate.
+/// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Nothing.
@@ -71,25 +92,31 @@ pub enum Step {
     Test,
 }
 
-/// Follows the estimate of one viewer. Pure.
+/// Decides the encoder target for one viewer. Pure.
 #[derive(Clone, Copy, Debug)]
 pub struct RateFollower {
     ceiling: Bitrate,
     target: Bitrate,
     last_up: MonoTime,
     last_test: MonoTime,
+    last_cut: MonoTime,
+    jams: u32,
+    way: Option<WayReport>,
 }
 
 impl RateFollower {
     /// A follower that never exceeds `ceiling` and starts from `initial`.
     #[must_use]
     pub fn new(ceiling: Bitrate, initial: Bitrate) -> Self {
-        let (last_up, last_test) = (MonoTime::ZERO, MonoTime::ZERO);
+        let never = MonoTime::ZERO;
         let mut follower = Self {
             ceiling,
             target: ceiling,
-            last_up,
-            last_test,
+            last_up: never,
+            last_test: never,
+            last_cut: never,
+            jams: 0,
+            way: None,
         };
         follower.target = follower.wanted(u64::from(initial.bps()));
         follower
@@ -101,67 +128,183 @@ impl RateFollower {
         self.target
     }
 
+    fn target_bps(&self) -> u64 {
+        self.target.bps().into()
+    }
+
     fn wanted(&self, estimate_bps: u64) -> Bitrate {
-        let wire = (estimate_bps * USED_PERCENT / 100).min(self.ceiling.bps().into());
+        self.payload(estimate_bps * USED_PERCENT / 100)
+    }
+
+    /// The encoder's part of a rate on the wire.
+    fn payload(&self, wire_bps: u64) -> Bitrate {
+        let wire = wire_bps.min(self.ceiling.bps().into());
         Bitrate::clamped(wire * (100 - OVERHEAD_PERCENT) / 100)
+    }
+
+    fn change(&mut self, target: Bitrate) -> Step {
+        self.target = target;
+        Step::Change(target)
+    }
+
+    fn may_rise(&self, now: MonoTime) -> bool {
+        let after = |at: MonoTime, pause| at == MonoTime::ZERO || now.since(at) >= pause;
+        after(self.last_up, UP_EVERY) && after(self.last_cut, HOLD_AFTER_CUT)
     }
 
     /// Takes a new estimate, together with what was sent lately.
     ///
-    /// The estimator takes what arrives for what can arrive: on a quiet screen a hiccup would
-    /// leave it, and the next burst of motion, with next to nothing.
+    /// The estimator takes what arrives for what can arrive, so a fall is followed only if the way
+    /// shows signs of a jam, and never below what the way carries without one.
     pub fn estimate(&mut self, estimate_bps: u64, sent_bps: u64, now: MonoTime) -> Step {
         let wanted = self.wanted(estimate_bps);
-        let (old, new) = (u64::from(self.target.bps()), u64::from(wanted.bps()));
+        let (old, new) = (self.target_bps(), u64::from(wanted.bps()));
         if old.abs_diff(new) * 100 < old * MIN_STEP_PERCENT {
             return Step::Keep;
         }
-        if new < old && sent_bps * 100 < old * TELLING_PERCENT {
+        if new > old {
+            if !self.may_rise(now) {
+                return Step::Keep;
+            }
+            self.last_up = now;
+            return self.change(wanted);
+        }
+        if sent_bps * 100 < old * TELLING_PERCENT {
             if now.since(self.last_test) < TEST_EVERY && self.last_test != MonoTime::ZERO {
                 return Step::Keep;
             }
             self.last_test = now;
             return Step::Test;
         }
-        if new > old {
-            if now.since(self.last_up) < UP_EVERY && self.last_up != MonoTime::ZERO {
+        match self.way {
+            Some(way) if is_calm(&way) => Step::Keep,
+            Some(way) if way.standing < JAM_STANDING => {
+                let carried = self.payload(way.arrived_bps * AFTER_JAM_PERCENT / 100);
+                self.change(wanted.max(carried).min(self.target))
+            }
+            _ => self.change(wanted),
+        }
+    }
+
+    /// Takes what the last feedback said about the way, together with what was sent lately.
+    pub fn way(&mut self, way: WayReport, sent_bps: u64, now: MonoTime) -> Step {
+        self.way = Some(way);
+        let jammed = way.standing >= JAM_STANDING || way.lost_permille >= JAM_LOST_PERMILLE;
+        self.jams = if jammed { self.jams + 1 } else { 0 };
+        if self.jams >= JAM_REPORTS {
+            let carried = self.payload(way.arrived_bps * AFTER_JAM_PERCENT / 100);
+            if now.since(self.last_cut) < CUT_EVERY || carried >= self.target {
                 return Step::Keep;
             }
-            self.last_up = now;
+            self.last_cut = now;
+            return self.change(carried);
         }
-        self.target = wanted;
-        Step::Change(wanted)
+        let busy = sent_bps * 100 >= self.target_bps() * TESTING_PERCENT;
+        let most = self.payload(self.ceiling.bps().into());
+        if !busy || !is_calm(&way) || self.target >= most || !self.may_rise(now) {
+            return Step::Keep;
+        }
+        self.last_up = now;
+        let more = Bitrate::clamped(self.target_bps() * UP_PERCENT / 100);
+        self.change(more.min(most))
     }
+}
+
+fn is_calm(way: &WayReport) -> bool {
+    way.standing < CALM_STANDING && way.lost_permille < CALM_LOST_PERMILLE
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const BUSY: u64 = 8_000_000;
+
     fn mbps(value: u64) -> Bitrate {
         Bitrate::new(value * 1_000_000).unwrap()
     }
 
     fn at(ms: u64) -> MonoTime {
-        MonoTime::ZERO + Duration::from_millis(1000 + ms)
+        MonoTime::ZERO + Duration::from_millis(10_000 + ms)
     }
 
-    const BUSY: u64 = 8_000_000;
+    fn way(standing_ms: u64, arrived_mbps: u64) -> WayReport {
+        WayReport {
+            standing: Duration::from_millis(standing_ms),
+            arrived_bps: arrived_mbps * 1_000_000,
+            lost_permille: 0,
+            round_trip: None,
+        }
+    }
+
+    fn changed(step: Step) -> u32 {
+        let Step::Change(target) = step else {
+            panic!("{step:?}")
+        };
+        target.bps()
+    }
 
     #[test]
-    fn a_cut_is_followed_at_once() {
+    fn a_jam_cuts_below_what_arrives_within_two_reports() {
         let mut rate = RateFollower::new(mbps(10), mbps(10));
-        let Step::Change(target) = rate.estimate(4_000_000, BUSY, at(0)) else {
-            panic!("no change");
-        };
-        assert!(
-            target.bps() < 4_000_000 * 9 / 10,
-            "{target} leaves room on a 4 Mb/s link"
+        assert_eq!(
+            rate.way(way(60, 4), BUSY, at(0)),
+            Step::Keep,
+            "one report may be a hiccup"
         );
+        let target = changed(rate.way(way(80, 4), BUSY, at(60)));
+        assert!(target < 3_400_000, "{target} lets the queue drain");
+        assert_eq!(
+            rate.way(way(90, 4), BUSY, at(100)),
+            Step::Keep,
+            "the cut has to show first"
+        );
+    }
+
+    #[test]
+    fn nothing_rises_right_after_a_cut() {
+        let mut rate = RateFollower::new(mbps(10), mbps(10));
+        rate.way(way(60, 4), BUSY, at(0));
+        rate.way(way(60, 4), BUSY, at(50));
+        assert_eq!(rate.estimate(9_000_000, BUSY, at(500)), Step::Keep);
+        assert_eq!(rate.way(way(0, 3), BUSY, at(900)), Step::Keep);
         assert!(matches!(
-            rate.estimate(2_000_000, BUSY, at(1)),
+            rate.estimate(9_000_000, BUSY, at(1600)),
             Step::Change(_)
         ));
+    }
+
+    #[test]
+    fn a_calm_busy_link_is_asked_for_more_step_by_step() {
+        let mut rate = RateFollower::new(mbps(10), mbps(4));
+        let before = rate.target().bps();
+        let mut now = 0;
+        for _ in 0..8 {
+            rate.way(way(2, 4), BUSY, at(now));
+            now += 125;
+        }
+        let after = rate.target().bps();
+        assert!(
+            after > before * 115 / 100 && after < before * 130 / 100,
+            "{before} {after}"
+        );
+    }
+
+    #[test]
+    fn an_estimate_falls_alone_in_vain_on_a_calm_link() {
+        let mut rate = RateFollower::new(mbps(10), mbps(8));
+        rate.way(way(3, 7), BUSY, at(0));
+        assert_eq!(rate.estimate(500_000, BUSY, at(10)), Step::Keep);
+        rate.way(way(30, 5), BUSY, at(50));
+        let target = changed(rate.estimate(500_000, BUSY, at(60)));
+        assert!(target >= 3_000_000, "{target}: five megabits did arrive");
+    }
+
+    #[test]
+    fn without_feedback_the_estimate_decides() {
+        let mut rate = RateFollower::new(mbps(10), mbps(10));
+        let target = changed(rate.estimate(4_000_000, BUSY, at(0)));
+        assert!(target < 4_000_000 * 9 / 10);
     }
 
     #[test]
@@ -204,9 +347,16 @@ mod tests {
         );
         assert_eq!(rate.estimate(400_000, 300_000, at(2500)), Step::Test);
         assert_eq!(rate.target(), before);
-        assert!(matches!(
-            rate.estimate(400_000, BUSY, at(2600)),
-            Step::Change(_)
-        ));
+    }
+
+    #[test]
+    fn the_meter_tells_the_rate_of_the_last_window() {
+        let mut meter = SentMeter::default();
+        for ms in 0..2000 {
+            meter.add(1000, at(ms));
+        }
+        let bps = meter.bps(at(2000));
+        assert!((7_500_000..=8_500_000).contains(&bps), "{bps}");
+        assert_eq!(meter.total(), 2_000_000);
     }
 }

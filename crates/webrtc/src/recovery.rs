@@ -106,6 +106,7 @@ pub struct LossWatch {
     watched: Vec<Watched>,
     frame_interval: Duration,
     rtt: Option<Duration>,
+    measured: bool,
     next_sequence: u64,
 }
 
@@ -118,6 +119,7 @@ impl LossWatch {
             watched: Vec::with_capacity(64),
             frame_interval,
             rtt: None,
+            measured: false,
             next_sequence: 0,
         }
     }
@@ -125,6 +127,15 @@ impl LossWatch {
     /// Takes note of a measured round trip.
     pub fn set_rtt(&mut self, rtt: Duration) {
         self.rtt = Some(rtt);
+        self.measured = true;
+    }
+
+    /// Takes a first guess at the round trip, from feedback that includes some waiting; a measured
+    /// one is better.
+    pub fn offer_rtt(&mut self, rtt: Duration) {
+        if !self.measured {
+            self.rtt = Some(self.rtt.map_or(rtt, |known| known.min(rtt)));
+        }
     }
 
     /// The round trip, measured or assumed.

@@ -2,6 +2,7 @@
 
 use crate::engine::{EndReason, EngineConfig, FindPipeline, OfferError};
 use crate::negotiation::{Local, Negotiated, negotiate};
+use crate::queue_watch::QueueWatch;
 use crate::rate::{RateFollower, SentMeter, Step};
 use crate::recovery::{GapTrust, LossWatch, Repair};
 use crate::sender::Sender;
@@ -67,6 +68,7 @@ pub(crate) struct Session {
     watch: LossWatch,
     trust: GapTrust,
     rate: RateFollower,
+    way: QueueWatch,
     mid: Mid,
     connected: bool,
     timeout: MonoTime,
@@ -132,6 +134,7 @@ impl Session {
             watch: LossWatch::new(params.rate.interval()),
             trust: GapTrust::new(track.dependencies),
             rate,
+            way: QueueWatch::default(),
             rtc,
             lease,
             queue,
@@ -316,24 +319,10 @@ impl Session {
             Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
                 let bps = estimate.as_u64();
                 self.counters.estimate_bps = Some(u32::try_from(bps).unwrap_or(u32::MAX));
-                match self.rate.estimate(bps, self.sent.bps(now), now) {
-                    Step::Keep => {}
-                    Step::Change(target) => {
-                        let _ = self.lease.set_rate(target);
-                    }
-                    Step::Test => self.probe = Probe::Lower,
-                }
+                let step = self.rate.estimate(bps, self.sent.bps(now), now);
+                self.follow(step);
             }
-            Event::RawPacket(packet) => {
-                if let RawPacket::RtcpRx(Rtcp::Nack(nack)) = *packet {
-                    let sequences = nack.reports.iter().flat_map(|entry| {
-                        let following = (0..16).filter(move |bit| entry.blp >> bit & 1 == 1);
-                        std::iter::once(entry.pid)
-                            .chain(following.map(move |bit| entry.pid.wrapping_add(bit + 1)))
-                    });
-                    self.on_nack(sequences.collect(), now);
-                }
-            }
+            Event::RawPacket(packet) => self.on_raw(*packet, now),
             Event::MediaEgressStats(stats) => {
                 if let Some(rtt) = stats.rtt {
                     self.watch.set_rtt(rtt);
@@ -344,6 +333,55 @@ impl Session {
             _ => {}
         }
         Ok(())
+    }
+
+    fn follow(&mut self, step: Step) {
+        match step {
+            Step::Keep => {}
+            Step::Change(target) => {
+                // A refused command leaves the encoder at its rate until the next change.
+                let _ = self.lease.set_rate(target);
+            }
+            Step::Test => self.probe = Probe::Lower,
+        }
+    }
+
+    fn on_raw(&mut self, packet: RawPacket, now: MonoTime) {
+        match packet {
+            RawPacket::RtpTx(header, payload) => {
+                if let Some(sequence) = header.ext_vals.transport_cc {
+                    let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+                    self.way.sent(sequence, bytes, now);
+                }
+            }
+            RawPacket::RtcpRx(Rtcp::Nack(nack)) => {
+                let sequences = nack.reports.iter().flat_map(|entry| {
+                    let following = (0..16).filter(move |bit| entry.blp >> bit & 1 == 1);
+                    std::iter::once(entry.pid)
+                        .chain(following.map(move |bit| entry.pid.wrapping_add(bit + 1)))
+                });
+                self.on_nack(sequences.collect(), now);
+            }
+            RawPacket::RtcpRx(Rtcp::Twcc(twcc)) => {
+                let zero = MonoTime::ZERO.to_instant();
+                let packets = twcc.into_iter(zero, self.way.last_sequence().into());
+                let packets = packets.map(|(sequence, _, arrived)| {
+                    let since = arrived.map(|arrived| arrived.saturating_duration_since(zero));
+                    (
+                        *sequence,
+                        since.and_then(|since| i64::try_from(since.as_micros()).ok()),
+                    )
+                });
+                if let Some(report) = self.way.feedback(packets, now) {
+                    if let Some(round_trip) = report.round_trip {
+                        self.watch.offer_rtt(round_trip);
+                    }
+                    let step = self.rate.way(report, self.sent.bps(now), now);
+                    self.follow(step);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn on_nack(&mut self, sequences: Vec<u16>, now: MonoTime) {
