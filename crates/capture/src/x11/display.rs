@@ -6,12 +6,13 @@
 use crate::source::SourceError;
 use crate::x11::bands::Band;
 use crate::x11::stream::{Connection, connect, parsed};
-use media::{MAX_DIMENSION, MonoTime, Size};
+use media::{MAX_DIMENSION, Size};
 use std::fmt::Display as Words;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use x11rb::connection::{Connection as _, RequestConnection};
+use x11rb::connection::{Connection as _, RequestConnection, SequenceNumber};
 use x11rb::errors::{ConnectError, ConnectionError, DisplayParsingError, ReplyOrIdError};
+use x11rb::protocol::Event;
 use x11rb::protocol::randr::{self, ConnectionExt as _};
 use x11rb::protocol::shm::ConnectionExt as _;
 use x11rb::protocol::xfixes::ConnectionExt as _;
@@ -200,6 +201,11 @@ impl Display {
             ),
             ReplyOrIdError::IdsExhausted => "the X server gives no more identifiers".to_owned(),
         };
+        self.absent(why)
+    }
+
+    /// The error for something that may be over the next time.
+    pub(crate) fn absent(&self, why: impl Words) -> SourceError {
         absent(Some(&self.name), why)
     }
 
@@ -289,10 +295,10 @@ impl Display {
         }
     }
 
-    /// Takes what has arrived, without waiting; `None` when there is nothing more.
-    pub(crate) fn poll_event(&self) -> XResult<Option<(x11rb::protocol::Event, MonoTime)>> {
-        let event = self.connection.poll_for_event()?;
-        Ok(event.map(|event| (event, MonoTime::now())))
+    /// Takes an event that has arrived, without waiting, with the number of the request that the
+    /// server had come to; `None` when there is nothing more.
+    pub(crate) fn poll_event(&self) -> XResult<Option<(Event, SequenceNumber)>> {
+        Ok(self.connection.poll_for_event_with_sequence()?)
     }
 }
 

@@ -11,10 +11,8 @@ use media::{PixelFormat, Pixels, Pool};
 use std::sync::Arc;
 use x11rb::errors::{ReplyError, ReplyOrIdError};
 use x11rb::protocol::ErrorKind;
-use x11rb::protocol::damage::{ConnectionExt as _, Damage};
 use x11rb::protocol::shm::ConnectionExt as _;
-use x11rb::protocol::xfixes::ConnectionExt as _;
-use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat};
+use x11rb::protocol::xproto::ImageFormat;
 
 /// Frames whose changes are remembered. A buffer that was in use for longer is taken anew.
 const HISTORY: usize = 16;
@@ -65,15 +63,15 @@ impl Frames {
     /// last frame; `None` when every buffer is in use.
     pub(crate) fn grab(
         &mut self,
-        grab: &Grab<'_>,
-        cursor: &mut Cursor,
+        display: &Display,
+        cursor: &Cursor,
         changed: &Bands,
     ) -> Result<Option<Arc<Picture>>, NoFrame> {
         let (area, serial, history) = (self.area, self.serial, &self.history);
         let stride = area.size.width as usize * 4;
         let make = || {
             let bytes = PixelFormat::Bgrx.bytes(stride, area.size.height);
-            let segment = Segment::attach(grab.display, bytes).map_err(NoFrame::Lost)?;
+            let segment = Segment::attach(display, bytes).map_err(NoFrame::Lost)?;
             Ok(Picture {
                 segment,
                 serial: 0,
@@ -83,8 +81,8 @@ impl Frames {
         let fill = |picture: &mut Picture| {
             let mut rows = stale_rows(picture, serial, history, area);
             rows.extend(changed);
-            let taken = grab.take(&picture.segment, area, &rows, cursor);
-            taken.map_err(|error| grab.failed(error))?;
+            let taken = take(display, &picture.segment, area, &rows);
+            taken.map_err(|error| failed(display, error))?;
             cursor.draw(picture.segment.bytes_mut(), stride, area);
             picture.serial = serial + 1;
             picture.cursor_rows = cursor.rows(area);
@@ -117,78 +115,44 @@ fn stale_rows(picture: &Picture, serial: u64, history: &[Bands; HISTORY], area: 
     rows
 }
 
-/// What every request of a grab needs.
-pub(crate) struct Grab<'a> {
-    pub(crate) display: &'a Display,
-    pub(crate) damage: Damage,
-    /// Whether the cursor has another picture.
-    pub(crate) cursor_shape: bool,
+/// Copies rows of the screen into a segment, in one round trip.
+fn take(display: &Display, segment: &Segment, area: Area, rows: &Bands) -> XResult<()> {
+    let connection = &display.connection;
+    let image = |band: Band| {
+        let (top, width) = (area.y + band.top as i16, area.size.width);
+        connection.shm_get_image(
+            display.root,
+            area.x,
+            top,
+            width as u16,
+            band.height() as u16,
+            u32::MAX,
+            ImageFormat::Z_PIXMAP.into(),
+            segment.id(),
+            band.top * width * 4,
+        )
+    };
+    let mut images = [const { None }; MAX_BANDS];
+    for (place, band) in images.iter_mut().zip(rows.iter()) {
+        *place = Some(image(band)?);
+    }
+    // Every image is awaited before a refusal is told: the buffer is free again after it, so
+    // nothing may be written any more. A server that is gone ends the buffer too.
+    let mut refused = None;
+    for image in images.into_iter().flatten() {
+        match image.reply() {
+            Ok(_) => {}
+            Err(ReplyError::X11Error(error)) => refused = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    refused.map_or(Ok(()), |error| Err(error.into()))
 }
 
-impl Grab<'_> {
-    /// Copies rows of the screen, and asks for the cursor, in one round trip.
-    fn take(
-        &self,
-        segment: &Segment,
-        area: Area,
-        rows: &Bands,
-        cursor: &mut Cursor,
-    ) -> XResult<()> {
-        let (connection, root) = (&self.display.connection, self.display.root);
-        // What is drawn after this subtraction is told anew, and what was drawn before it is in the
-        // image or was told: nothing is lost between the two.
-        connection.damage_subtract(self.damage, x11rb::NONE, x11rb::NONE)?;
-        let image = |band: Band| {
-            let (top, width) = (area.y + band.top as i16, area.size.width);
-            connection.shm_get_image(
-                root,
-                area.x,
-                top,
-                width as u16,
-                band.height() as u16,
-                u32::MAX,
-                ImageFormat::Z_PIXMAP.into(),
-                segment.id(),
-                band.top * width * 4,
-            )
-        };
-        let mut images = [const { None }; MAX_BANDS];
-        for (place, band) in images.iter_mut().zip(rows.iter()) {
-            *place = Some(image(band)?);
-        }
-        let pointer = connection.query_pointer(root)?;
-        let shape = match self.cursor_shape {
-            true => Some(connection.xfixes_get_cursor_image()?),
-            false => None,
-        };
-        // Every image is awaited before a refusal is told: the buffer is free again after it, so
-        // nothing may be written any more. A server that is gone ends the buffer too.
-        let mut refused = None;
-        for image in images.into_iter().flatten() {
-            match image.reply() {
-                Ok(_) => {}
-                Err(ReplyError::X11Error(error)) => refused = Some(error),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        cursor.set_position(&pointer.reply()?);
-        match shape.map(|shape| shape.reply()) {
-            None => {}
-            Some(Ok(shape)) => cursor.set_shape(Some(shape)),
-            // Servers answer so while no cursor is shown at all.
-            Some(Err(ReplyError::X11Error(_))) => cursor.set_shape(None),
-            Some(Err(error)) => return Err(error.into()),
-        }
-        refused.map_or(Ok(()), |error| Err(error.into()))
-    }
-
-    fn failed(&self, error: ReplyOrIdError) -> NoFrame {
-        match error {
-            // The server says so of an area that is not all on the screen.
-            ReplyOrIdError::X11Error(error) if error.error_kind == ErrorKind::Match => {
-                NoFrame::Moved
-            }
-            error => NoFrame::Lost(self.display.lost(error)),
-        }
+fn failed(display: &Display, error: ReplyOrIdError) -> NoFrame {
+    match error {
+        // The server says so of an area that is not all on the screen.
+        ReplyOrIdError::X11Error(error) if error.error_kind == ErrorKind::Match => NoFrame::Moved,
+        error => NoFrame::Lost(display.lost(error)),
     }
 }

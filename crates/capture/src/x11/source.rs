@@ -7,13 +7,13 @@ use crate::source::{Source, SourceError, SourceInfo, SourceRequest, StopSignal};
 use crate::x11::bands::Bands;
 use crate::x11::cursor::Cursor;
 use crate::x11::display::{Area, Display, XResult};
-use crate::x11::frames::{Frames, Grab, NoFrame};
+use crate::x11::frames::{Frames, NoFrame};
 use crate::x11::target::Target;
 use media::{CaptureTimes, Frame, FrameClock, FrameKind, MonoTime, PixelFormat};
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use x11rb::connection::Connection as _;
-use x11rb::errors::ReplyOrIdError;
+use x11rb::connection::{Connection as _, SequenceNumber};
+use x11rb::errors::{ReplyError, ReplyOrIdError};
 use x11rb::protocol::Event;
 use x11rb::protocol::damage::{ConnectionExt as _, Damage, ReportLevel};
 use x11rb::protocol::randr::{ConnectionExt as _, NotifyMask};
@@ -25,17 +25,21 @@ use x11rb::protocol::xproto::ConnectionExt as _;
 pub(crate) const NAME: &str = "x11";
 
 /// Grabs in a row that may find the screen changed under them before the source gives up.
-const MAX_MOVES: u32 = 10;
+const MAX_MOVES: u32 = 100;
 
 /// What has changed since the last frame.
 #[derive(Clone, Copy, Debug, Default)]
 struct Changes {
     rows: Bands,
+    /// Rows that changed after the last subtraction. They stay for the next frame, even if this one
+    /// happens to show them: the server does not tell of them again until the next subtraction.
+    later_rows: Bands,
     /// The mouse was moved, which need not have moved the cursor.
     pointer: bool,
-    /// The cursor is somewhere else.
-    cursor_place: bool,
+    /// The cursor has a picture that is not known yet.
     cursor_shape: bool,
+    /// The cursor looks different, or is somewhere else.
+    cursor: bool,
     layout: bool,
     /// When the first of them was noticed.
     since: Option<MonoTime>,
@@ -52,20 +56,36 @@ impl Changes {
     }
 
     const fn any(&self) -> bool {
-        self.visible() || self.pointer || self.layout
+        let told = self.pointer || self.cursor_shape || self.layout;
+        told || self.visible() || !self.later_rows.is_empty()
     }
 
     /// Whether a new frame would show anything new.
     const fn visible(&self) -> bool {
-        !self.rows.is_empty() || self.cursor_place || self.cursor_shape
+        !self.rows.is_empty() || self.cursor
+    }
+
+    /// Forgets what a frame has shown by `now`, or that there was nothing to be seen.
+    fn shown(&mut self, now: MonoTime) {
+        self.rows = std::mem::take(&mut self.later_rows);
+        self.cursor = false;
+        self.since = self.any().then_some(now);
     }
 
     /// Notes everything that has arrived. Replies may have brought events along, so this comes
-    /// before every sleep.
-    fn read(&mut self, display: &Display, area: Area) -> XResult<()> {
-        while let Some((event, at)) = display.poll_event()? {
+    /// before every sleep. `subtraction` is the number of a request that was answered meanwhile.
+    fn read(
+        &mut self,
+        display: &Display,
+        area: Area,
+        subtraction: Option<SequenceNumber>,
+    ) -> XResult<()> {
+        while let Some((event, sequence)) = display.poll_event()? {
             match event {
                 Event::DamageNotify(damage) => match area.rows_of(damage.area) {
+                    Some(rows) if subtraction.is_some_and(|number| sequence >= number) => {
+                        self.later_rows.insert(rows);
+                    }
                     Some(rows) => self.rows.insert(rows),
                     None => continue,
                 },
@@ -78,7 +98,7 @@ impl Changes {
                 }
                 _ => continue,
             }
-            self.since.get_or_insert(at);
+            self.since.get_or_insert_with(MonoTime::now);
         }
         Ok(())
     }
@@ -137,30 +157,47 @@ impl X11 {
         Ok(())
     }
 
-    /// Asks where the pointer is, after the mouse was moved: it may be off the area, or unmoved.
-    fn follow_pointer(&mut self) -> XResult<()> {
-        self.changes.pointer = false;
+    /// Learns all that has changed up to one moment, with the place of the cursor.
+    ///
+    /// The first event of a drawing may come while the server is still at its next request. This
+    /// question is answered after the whole, and after the events for it, so that no frame shows
+    /// half of it and leaves the rest waiting for credit.
+    fn settle(&mut self) -> XResult<()> {
+        let (connection, root) = (&self.display.connection, self.display.root);
+        // What is drawn after this is told anew, and what was told since the last one is due.
+        let later_rows = std::mem::take(&mut self.changes.later_rows);
+        self.changes.rows.extend(&later_rows);
+        let subtraction = connection.damage_subtract(self.damage, x11rb::NONE, x11rb::NONE)?;
+        let subtraction = subtraction.sequence_number();
+        let shape = match self.changes.cursor_shape {
+            true => Some(connection.xfixes_get_cursor_image()?),
+            false => None,
+        };
         let shown = self.cursor.overlay(self.area);
-        let pointer = self.display.connection.query_pointer(self.display.root)?;
-        self.cursor.set_position(&pointer.reply()?);
-        self.changes.cursor_place |= self.cursor.overlay(self.area) != shown;
-        Ok(())
+        self.cursor
+            .set_position(&connection.query_pointer(root)?.reply()?);
+        match shape.map(|shape| shape.reply()) {
+            None => {}
+            Some(Ok(shape)) => self.cursor.set_shape(Some(shape)),
+            // Servers answer so while no cursor is shown at all.
+            Some(Err(ReplyError::X11Error(_))) => self.cursor.set_shape(None),
+            Some(Err(error)) => return Err(error.into()),
+        }
+        let changes = &mut self.changes;
+        changes.cursor |= changes.cursor_shape || self.cursor.overlay(self.area) != shown;
+        (changes.cursor_shape, changes.pointer) = (false, false);
+        changes.read(&self.display, self.area, Some(subtraction))
     }
 
     /// Takes the screen as it is now; `None` when every buffer is in use.
     fn grab(&mut self) -> Result<Option<Frame>, NoFrame> {
-        let grab = Grab {
-            display: &self.display,
-            damage: self.damage,
-            cursor_shape: self.changes.cursor_shape,
-        };
         let rows = &self.changes.rows;
-        let Some(pixels) = self.frames.grab(&grab, &mut self.cursor, rows)? else {
+        let Some(pixels) = self.frames.grab(&self.display, &self.cursor, rows)? else {
             return Ok(None);
         };
         let grabbed = MonoTime::now();
         let noticed = self.changes.since.unwrap_or(grabbed);
-        self.changes = Changes::default();
+        self.changes.shown(grabbed);
         Ok(Some(Frame {
             size: self.area.size,
             format: PixelFormat::Bgrx,
@@ -225,7 +262,7 @@ impl Source for X11 {
     fn next_frame(&mut self, stop: &StopSignal) -> Result<Option<Frame>, SourceError> {
         let mut moves = 0;
         while !stop.is_raised() {
-            let read = self.changes.read(&self.display, self.area);
+            let read = self.changes.read(&self.display, self.area, None);
             read.map_err(|error| self.lost(error))?;
             if self.changes.layout {
                 self.follow_layout()?;
@@ -241,8 +278,12 @@ impl Source for X11 {
                 stop.wait(None, Some(earliest.since(now)))?;
                 continue;
             }
+            self.settle().map_err(|error| self.lost(error))?;
+            if self.changes.layout {
+                continue;
+            }
             if !self.changes.visible() {
-                self.follow_pointer().map_err(|error| self.lost(error))?;
+                self.changes.shown(now);
                 continue;
             }
             match self.grab() {
@@ -255,10 +296,9 @@ impl Source for X11 {
                 Err(NoFrame::Moved) if moves < MAX_MOVES => {
                     moves += 1;
                     self.changes.layout = true;
+                    stop.wait(None, Some(self.clock.interval() / 4))?;
                 }
-                Err(NoFrame::Moved) => {
-                    return Err(self.display.unsupported("its size never settles"));
-                }
+                Err(NoFrame::Moved) => return Err(self.display.absent("its size never settles")),
                 Err(NoFrame::Lost(error)) => return Err(error),
             }
         }
