@@ -97,11 +97,13 @@ impl<T> Bounded<T> {
         self.len() == 0
     }
 
-    /// Refuses everything from now on and drops what waits. Idempotent.
-    pub fn close(&self) {
+    /// Refuses everything from now on and hands back what waits. Idempotent.
+    pub fn close(&self) -> impl Iterator<Item = T> + use<T> {
         let mut state = self.lock();
         state.closed = true;
-        state.items.clear();
+        let items = std::mem::take(&mut state.items);
+        drop(state);
+        items.into_iter().map(|(_, item)| item)
     }
 
     /// Whether [`close`](Self::close) was called.
@@ -147,11 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn closing_drops_what_waits_and_refuses_the_rest() {
+    fn closing_hands_back_what_waits_and_refuses_the_rest() {
         let queue = Bounded::new(2, AGE);
         queue.push(1, MonoTime::ZERO).unwrap();
-        queue.close();
-        queue.close();
+        assert!(queue.close().eq([1]));
+        assert_eq!(queue.close().next(), None);
         assert_eq!(
             queue.push(2, MonoTime::ZERO).unwrap_err().reason,
             Refusal::Closed

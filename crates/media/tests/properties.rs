@@ -26,6 +26,15 @@ fn admitted(rate: FrameRate, gaps_ns: &[u64]) -> Vec<(MonoTime, MonoTime)> {
     passed
 }
 
+/// What a failure shrinks to becomes a named test, not a file of seeds.
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 fn rates() -> impl Strategy<Value = FrameRate> {
     (1..=MAX_FPS).prop_map(|fps| FrameRate::new(fps).unwrap())
 }
@@ -42,7 +51,7 @@ fn gaps() -> impl Strategy<Value = Vec<u64>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn no_window_holds_more_frames_than_the_rate_and_a_quarter(rate in rates(), gaps in gaps()) {
@@ -118,6 +127,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 }
 
 proptest! {
+    #![proptest_config(cases(500))]
+
     #[test]
     fn a_bounded_queue_does_what_a_list_with_times_does(depth in 1..5_usize, ops in ops()) {
         let max_age = Duration::from_millis(33);
@@ -129,8 +140,9 @@ proptest! {
                 Op::Pass(ms) => now = now + Duration::from_millis(ms),
                 Op::Pop => prop_assert_eq!(queue.pop(), model.pop_front().map(|(_, item)| item)),
                 Op::Close => {
-                    queue.close();
-                    (closed, model) = (true, VecDeque::new());
+                    let waiting = model.drain(..).map(|(_, item)| item);
+                    prop_assert!(queue.close().eq(waiting));
+                    closed = true;
                 }
                 Op::Push => {
                     let stale = model.front().is_some_and(|(at, _)| now.since(*at) > max_age);

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-const LIVES: u64 = 10_000;
-const PUTS_PER_LIFE: u64 = 100;
+const LIVES: u64 = 5_000;
+const PUTS_PER_LIFE: u64 = 200;
 
 /// Who ends a life of the slot.
 #[derive(Clone, Copy, PartialEq)]
