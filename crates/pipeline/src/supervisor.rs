@@ -6,6 +6,7 @@ use capture::{Source, SourceError, SourceInfo, StopSignal};
 use events::{EventSink, FrameSuperseded, SourceChange};
 use media::{Frame, MonoTime, Slot};
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -68,24 +69,24 @@ impl Drop for SourceSupervisor {
 impl SupervisorParts {
     fn run(&self, stop: &StopSignal) {
         while !stop.is_raised() {
-            let error = match (self.open)() {
-                Ok(mut source) => match self.deliver(source.as_mut(), stop) {
-                    Ok(()) => return,
-                    Err(error) => error,
-                },
-                Err(error) => error,
+            // A backend that panics has lost its source like one that returns an error.
+            let attempt = AssertUnwindSafe(|| self.attempt(stop));
+            let why = match panic::catch_unwind(attempt) {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(_panic) => "the source panicked; the log says where".to_owned(),
             };
-            tracing::warn!(%error, "no picture from the source; trying again");
-            self.report(
-                SourceState::Absent {
-                    why: error.to_string(),
-                },
-                false,
-            );
+            tracing::warn!(%why, "no picture from the source; trying again");
+            self.report(SourceState::Absent { why }, false);
             if stop.wait(None, Some(RETRY_EVERY)).is_err() {
                 return;
             }
         }
+    }
+
+    fn attempt(&self, stop: &StopSignal) -> Result<(), SourceError> {
+        let mut source = (self.open)()?;
+        self.deliver(source.as_mut(), stop)
     }
 
     /// Feeds the slot until the stop signal (`Ok`) or a loss.
