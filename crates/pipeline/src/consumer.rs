@@ -63,7 +63,7 @@ impl UnitQueue {
 
     /// Refuses everything from now on.
     pub fn close(&self) {
-        self.queue.close();
+        drop(self.queue.close());
     }
 
     /// Whether the pipeline, or the consumer itself, ended the queue.

@@ -4,7 +4,7 @@ use crate::consumer::{Consumer, Offer};
 use crate::gate::KeyframeGate;
 use crate::pipeline::{Command, Leave, PipelineParts, Shared};
 use crate::priority;
-use crate::recoder::{Coded, EncoderGone, Order, Recoder, RecoderSettings};
+use crate::recoder::{Coded, Order, Recoder, RecoderSettings};
 use crate::status::SourceState;
 use crate::still::{Still, StillPolicy};
 use crate::supervisor::{OpenSource, SourceSupervisor, SupervisorParts};
@@ -66,7 +66,6 @@ impl EncodeLoop {
             let now = MonoTime::now();
             self.turn(fresh, now);
         }
-        self.stop();
     }
 
     /// One turn of the loop: a function of the state, what woke it, and the time.
@@ -160,7 +159,7 @@ impl EncodeLoop {
             Ok(None) => return,
             Err(gone) => {
                 tracing::error!(error = %gone, "the stream ends");
-                return self.end_all(&gone, now);
+                return self.end_all(Some(gone.to_string()), now);
             }
         };
         if let Some(reason) = coded.keyframe {
@@ -353,16 +352,33 @@ impl EncodeLoop {
         });
     }
 
-    fn end_all(&mut self, why: &EncoderGone, now: MonoTime) {
+    /// Ends the stream of every consumer.
+    fn end_all(&mut self, why: Option<String>, now: MonoTime) {
         for consumer in std::mem::take(&mut self.consumers) {
             consumer.close();
             self.tell_consumers(consumer.viewer, false, now);
         }
         self.stop();
-        let why = why.to_string();
-        self.shared
-            .status
-            .update(|status| status.source = SourceState::Absent { why });
+        if let Some(why) = why {
+            self.shared
+                .status
+                .update(|status| status.source = SourceState::Absent { why });
+        }
+    }
+}
+
+impl Drop for EncodeLoop {
+    /// However the thread ends, by a panic too: no source stays open, nobody waits for units that
+    /// will not come, and nobody joins any more.
+    fn drop(&mut self) {
+        let panicked = std::thread::panicking();
+        let why = panicked.then(|| "the encode thread panicked".to_owned());
+        self.end_all(why, MonoTime::now());
+        for command in self.shared.commands.close() {
+            if let Command::Join(consumer) = command {
+                consumer.close();
+            }
+        }
     }
 }
 

@@ -146,6 +146,7 @@ impl World {
             abilities: setting.abilities,
             failing_opens: 0,
             failing_pictures: 0,
+            panics: false,
             live: 0,
             log: Some(Vec::new()),
         });

@@ -54,6 +54,8 @@ pub(crate) struct Script {
     pub(crate) failing_opens: u32,
     /// Pictures that fail from now on.
     pub(crate) failing_pictures: u32,
+    /// The next picture panics.
+    pub(crate) panics: bool,
     /// Encoders alive.
     pub(crate) live: u32,
     /// What was done, where somebody wants to know.
@@ -86,6 +88,7 @@ impl Coder {
             },
             failing_opens: 0,
             failing_pictures: 0,
+            panics: false,
             live: 0,
             log: None,
         })
@@ -183,6 +186,9 @@ impl Encoder for Running {
             script.note(Did::Failed);
             return Err(failure());
         }
+        let panics = script.panics;
+        drop(script);
+        assert!(!panics, "told to");
         self.inner.submit(frame, request)?;
         let refine = request.refine.filter(|_| self.abilities.refines);
         self.submitted = Some((request.index, content(frame), refine));

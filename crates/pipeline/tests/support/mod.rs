@@ -7,4 +7,5 @@
 
 pub(crate) mod coder;
 pub(crate) mod screen;
+pub(crate) mod stage;
 pub(crate) mod watch;

@@ -5,7 +5,7 @@ use capture::{Source, SourceError, SourceInfo, StopSignal};
 use media::{CaptureTimes, Frame, FrameKind, MonoTime, PixelFormat, Pixels, Size};
 use rustix::event::{EventfdFlags, eventfd};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub(crate) const SIZE: Size = Size::new(64, 32);
@@ -40,6 +40,7 @@ struct Inner {
     opens: AtomicU64,
     drops: AtomicU64,
     refusal: Mutex<Option<String>>,
+    panics: AtomicBool,
     pixels: Arc<dyn Pixels>,
     blank: bool,
 }
@@ -66,6 +67,7 @@ impl Screen {
             opens: AtomicU64::new(0),
             drops: AtomicU64::new(0),
             refusal: Mutex::new(None),
+            panics: AtomicBool::new(false),
             pixels: Arc::new(0_u64.to_ne_bytes().to_vec()),
             blank,
         }))
@@ -79,6 +81,12 @@ impl Screen {
     /// From now on opening fails for this reason, or works again.
     pub(crate) fn refuse(&self, why: Option<&str>) {
         *self.0.refusal.lock().unwrap() = why.map(str::to_owned);
+    }
+
+    /// The next picture panics instead.
+    pub(crate) fn panic_once(&self) {
+        self.0.panics.store(true, Ordering::SeqCst);
+        self.show();
     }
 
     pub(crate) fn opens(&self) -> u64 {
@@ -131,6 +139,8 @@ impl Source for View {
         while !stop.is_raised() {
             let mut count = [0; 8];
             let shown = rustix::io::read(&self.screen.shown, &mut count).is_ok();
+            let panics = shown && self.screen.panics.swap(false, Ordering::SeqCst);
+            assert!(!panics, "told to");
             if shown || std::mem::take(&mut self.fresh) {
                 let pixels = Arc::clone(&self.screen.pixels);
                 return Ok(Some(frame_of(pixels, SIZE, MonoTime::now())));

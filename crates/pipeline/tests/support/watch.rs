@@ -34,8 +34,11 @@ impl<T> Watch<T> {
                 return result;
             }
             let (again, timeout) = self.0.1.wait_timeout(value, HANG_GUARD).unwrap();
-            assert!(!timeout.timed_out(), "waited for good until {what}");
             value = again;
+            if timeout.timed_out() {
+                drop(value);
+                panic!("waited for good until {what}");
+            }
         }
     }
 }
