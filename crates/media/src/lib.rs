@@ -18,8 +18,9 @@ pub use frame::{CaptureTimes, Frame, FrameKind, PixelFormat, Pixels, Size};
 pub use frame_clock::FrameClock;
 pub use packets::PacketBatch;
 pub use params::{
-    Bitrate, BitrateError, Codec, FrameRate, MAX_BITRATE_BPS, MAX_DIMENSION, MAX_FPS,
-    MIN_BITRATE_BPS, MIN_DIMENSION, ModeError, QualityProfile, SizeParseError, StreamParams,
+    Bitrate, BitrateError, Codec, FrameRate, FrameRateError, MAX_BITRATE_BPS, MAX_DIMENSION,
+    MAX_FPS, MIN_BITRATE_BPS, MIN_DIMENSION, ModeError, QualityProfile, SizeParseError,
+    StreamParams,
 };
 pub use pool::Pool;
 pub use rtp::Rtp90k;

@@ -110,12 +110,24 @@ impl fmt::Display for FrameRate {
     }
 }
 
-impl FromStr for FrameRate {
-    type Err = ModeError;
+/// A frame rate that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameRateError {
+    /// Not a whole number.
+    #[error("fps {0:?} is not a whole number, 1 to {MAX_FPS}")]
+    Shape(String),
+    /// A number out of range.
+    #[error(transparent)]
+    Range(#[from] ModeError),
+}
 
-    fn from_str(text: &str) -> Result<Self, ModeError> {
-        // An unreadable number is out of range in the only way that matters to the user.
-        Self::new(text.trim().parse().unwrap_or(0))
+impl FromStr for FrameRate {
+    type Err = FrameRateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.trim().parse();
+        let number = number.map_err(|_| FrameRateError::Shape(text.to_owned()))?;
+        Ok(Self::new(number)?)
     }
 }
 
@@ -282,8 +294,15 @@ mod tests {
     #[test]
     fn frame_rates_are_1_to_240() {
         assert_eq!("60".parse::<FrameRate>().unwrap().fps(), 60);
-        for text in ["0", "241", "x", "-1", "59.94"] {
-            assert!(text.parse::<FrameRate>().is_err(), "{text}");
+        for (text, part) in [
+            ("0", "1 to 240"),
+            ("241", "1 to 240"),
+            ("x", "not a whole number"),
+            ("-1", "not a whole number"),
+            ("59.94", "not a whole number"),
+        ] {
+            let error = text.parse::<FrameRate>().unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
         }
     }
 }
