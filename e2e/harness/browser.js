@@ -55,9 +55,9 @@ export class Browser {
     return page;
   }
 
-  /** Opens `link`, and waits until pictures arrive. */
-  async watch(link, options) {
-    const viewer = await Viewer.on(await this.open(options), this.rig);
+  /** Opens `link`, and waits until pictures arrive. `wanted` is what to remember of them. */
+  async watch(link, wanted) {
+    const viewer = await Viewer.on(await this.open(), this.rig, wanted);
     await viewer.goto(link);
     return viewer;
   }
