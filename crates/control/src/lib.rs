@@ -31,5 +31,5 @@ pub use error::Error;
 pub use methods::{Lane, MethodInfo, methods};
 pub use protocol::{EncoderInfo, HostState, SourceInfo, SourceProblem, VideoInputState};
 pub use routes::{RouteInfo, routes};
-pub use server::{Handle, Parts, Server};
+pub use server::{Bound, Handle, Parts, Server};
 pub use tls::Fingerprint;

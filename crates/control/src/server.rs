@@ -65,12 +65,27 @@ pub struct Handle {
     thread: Option<JoinHandle<()>>,
 }
 
+/// An open port that nobody serves yet. Connections wait in the system's queue.
+#[derive(Debug)]
+pub struct Bound {
+    listener: std::net::TcpListener,
+    local_addr: SocketAddr,
+}
+
 impl Server {
     /// Opens the port and starts the thread that serves it.
     ///
     /// # Errors
     /// [`Error`] says what is wrong and what to do; nothing was started then.
     pub fn start(config: &Config, parts: Parts) -> Result<Handle, Error> {
+        Self::bind(config)?.start(config, parts)
+    }
+
+    /// Opens the port alone, for what must know that it can be had, and its number.
+    ///
+    /// # Errors
+    /// [`Error`] says what is wrong and what to do.
+    pub fn bind(config: &Config) -> Result<Bound, Error> {
         let address = config.listen;
         if config.access == AccessMode::Open && !address.ip().to_canonical().is_loopback() {
             return Err(Error::OpenBeyondLoopback { address });
@@ -79,6 +94,29 @@ impl Server {
         let local_addr = listener
             .local_addr()
             .map_err(|source| Error::Listen { address, source })?;
+        Ok(Bound {
+            listener,
+            local_addr,
+        })
+    }
+}
+
+impl Bound {
+    /// Where it listens: with the port's number also where a free one was asked for.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Starts the thread that serves the port.
+    ///
+    /// # Errors
+    /// [`Error`] says what is wrong and what to do; the port is closed then.
+    pub fn start(self, config: &Config, parts: Parts) -> Result<Handle, Error> {
+        let Self {
+            listener,
+            local_addr,
+        } = self;
         let identity = config
             .uses_tls()
             .then(|| tls::identity(config))

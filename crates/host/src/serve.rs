@@ -94,6 +94,8 @@ impl Host {
     ) -> Result<(Self, Started), HostError> {
         let (spec, source_reason) = choose_source(config)?;
         let chosen = encode::probe(&config.encoder)?;
+        let door = door_config(config);
+        let bound = control::Server::bind(&door)?;
         let (sink, ring) = EventRing::new(EVENT_RING);
         let collector = Collector::start(ring)?;
         let board = Arc::new(StateBoard::new(
@@ -105,7 +107,7 @@ impl Host {
         let pipeline = start_pipeline(config, spec, sink.clone(), &board)?;
 
         let endings = Endings::default();
-        let engine = start_engine(config, &sink, &pipeline, &endings)?;
+        let engine = start_engine(config, bound.local_addr(), &sink, &pipeline, &endings)?;
         let front = Front {
             engine: Arc::clone(&engine),
             endings,
@@ -117,7 +119,7 @@ impl Host {
             stats: collector.reader(),
             on_link,
         };
-        let server = control::Server::start(&door_config(config), parts)?;
+        let server = bound.start(&door, parts)?;
         engine.set_tcp_port(server.local_addr().port());
         let started = Started {
             link: first_link
@@ -216,6 +218,7 @@ fn start_pipeline(
 
 fn start_engine(
     config: &Config,
+    door: SocketAddr,
     events: &events::EventSink,
     pipeline: &Arc<Pipeline>,
     endings: &Endings,
@@ -234,10 +237,9 @@ fn start_engine(
         }
     };
     // The same number for TCP and UDP makes one firewall rule; any other serves as well.
-    let wanted = config.listen;
-    let any = SocketAddr::new(wanted.ip(), 0);
-    let engine = Engine::start(parts(wanted)).or_else(|error| {
-        tracing::warn!(%error, address = %wanted, "media takes another UDP port");
+    let any = SocketAddr::new(door.ip(), 0);
+    let engine = Engine::start(parts(door)).or_else(|error| {
+        tracing::warn!(%error, address = %door, "media takes another UDP port");
         Engine::start(parts(any))
     });
     let refused = |source| HostError::MediaSocket {
