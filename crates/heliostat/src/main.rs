@@ -19,12 +19,23 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            // The chain says what was tried, then why it failed.
             let mut stderr = std::io::stderr().lock();
-            let _ = writeln!(stderr, "heliostat: {error:#}");
+            let _ = writeln!(stderr, "heliostat: {}", describe(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// What was tried, then why it failed. Some errors tell their cause in their own words already.
+fn describe(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.as_str() {
+            "" => cause,
+            _ if said.contains(&cause) => said,
+            _ => format!("{said}: {cause}"),
+        }
+    })
 }
 
 /// Logs go to stderr; stdout holds only what was asked for.
@@ -113,4 +124,18 @@ fn doctor(settings: &SettingFlags) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::describe;
+    use anyhow::anyhow;
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let own_words = anyhow!("no such file").context("cannot read x: no such file");
+        assert_eq!(describe(&own_words), "cannot read x: no such file");
+        let apart = anyhow!("no such file").context("cannot read x");
+        assert_eq!(describe(&apart), "cannot read x: no such file");
+    }
 }
