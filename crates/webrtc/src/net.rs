@@ -16,6 +16,9 @@ use str0m::config::DtlsCert;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Input};
 
+/// STUN and DTLS begin with a smaller byte than RTP and RTCP (RFC 7983).
+const FIRST_RTP_BYTE: u8 = 128;
+
 pub(crate) struct NetThread {
     parts: EngineParts,
     wire: Wire,
@@ -215,10 +218,11 @@ fn deliver(
     let Ok(receive) = Receive::new(protocol, route.remote, route.local, packet) else {
         return false;
     };
+    let urgent = packet.first().is_some_and(|byte| *byte < FIRST_RTP_BYTE);
     let input = Input::Receive(now.to_instant(), receive);
     let session = sessions.iter_mut().find(|session| session.accepts(&input));
     session.is_some_and(|session| {
-        session.take(input, now);
+        session.take(input, urgent, now);
         true
     })
 }

@@ -9,61 +9,82 @@ const NAL_REF_IDC: u8 = 0b0110_0000;
 const NAL_TYPE: u8 = 0b0001_1111;
 const FU_START: u8 = 0x80;
 const FU_END: u8 = 0x40;
-/// Parameter sets: small units that ride together.
-const SPS: u8 = 7;
-const PPS: u8 = 8;
+/// Units that may share a packet: parameter sets, and the slices of a picture that hardly changed.
+const MAX_TOGETHER: usize = 8;
+
+/// Small units that wait to share a packet.
+#[derive(Default)]
+struct Together<'a> {
+    units: [&'a [u8]; MAX_TOGETHER],
+    count: usize,
+    bytes: usize,
+}
+
+impl<'a> Together<'a> {
+    fn fits(&self, unit: &[u8], max_payload: usize) -> bool {
+        self.count < MAX_TOGETHER
+            && unit.len() <= usize::from(u16::MAX)
+            && 1 + self.bytes + 2 + unit.len() <= max_payload
+    }
+
+    fn add(&mut self, unit: &'a [u8]) {
+        self.units[self.count] = unit;
+        self.count += 1;
+        self.bytes += 2 + unit.len();
+    }
+
+    fn flush(&mut self, batch: &mut PacketBatch) {
+        let waiting = std::mem::take(self);
+        match &waiting.units[..waiting.count] {
+            [] => {}
+            [one] => batch.push(&[one]),
+            several => push_aggregate(several, batch),
+        }
+    }
+}
 
 /// Cuts an Annex B access unit into payloads of at most `max_payload` bytes, in order.
 ///
-/// Parameter sets travel as one STAP-A; a unit that does not fit travels as FU-A fragments of
-/// equal size, which lets the kernel segment them.
+/// Small units that follow each other travel as one STAP-A; a unit that does not fit travels as
+/// FU-A fragments of equal size, which lets the kernel segment them.
 pub fn packetise(annex_b: &[u8], max_payload: usize, batch: &mut PacketBatch) {
     batch.clear();
-    let mut sets: [&[u8]; 4] = [&[]; 4];
-    let mut set_count = 0;
+    let mut together = Together::default();
     for unit in nal_units(annex_b) {
-        let Some(&header) = unit.first() else {
-            continue;
-        };
-        let is_set = matches!(header & NAL_TYPE, SPS | PPS);
-        if is_set && set_count < sets.len() && unit.len() <= usize::from(u16::MAX) {
-            sets[set_count] = unit;
-            set_count += 1;
+        if unit.is_empty() {
             continue;
         }
-        flush_sets(&sets[..set_count], max_payload, batch);
-        set_count = 0;
-        push_unit(unit, max_payload, batch);
+        if !together.fits(unit, max_payload) {
+            together.flush(batch);
+        }
+        if together.fits(unit, max_payload) {
+            together.add(unit);
+        } else {
+            push_unit(unit, max_payload, batch);
+        }
     }
-    flush_sets(&sets[..set_count], max_payload, batch);
+    together.flush(batch);
 }
 
-fn flush_sets(sets: &[&[u8]], max_payload: usize, batch: &mut PacketBatch) {
-    let total: usize = 1 + sets.iter().map(|set| set.len() + 2).sum::<usize>();
-    if sets.len() < 2 || total > max_payload {
-        for set in sets {
-            push_unit(set, max_payload, batch);
-        }
-        return;
-    }
-    let importance = sets
+fn push_aggregate(units: &[&[u8]], batch: &mut PacketBatch) {
+    let importance = units
         .iter()
-        .map(|set| set[0] & NAL_REF_IDC)
+        .map(|unit| unit[0] & NAL_REF_IDC)
         .max()
         .unwrap_or(0);
-    let mut lengths = [[0_u8; 2]; 4];
     let header = [importance | STAP_A];
-    let mut parts: [&[u8]; 9] = [&[]; 9];
+    let mut lengths = [[0_u8; 2]; MAX_TOGETHER];
+    for (length, unit) in lengths.iter_mut().zip(units) {
+        // Checked before the unit was added: it fits sixteen bits.
+        *length = (unit.len() as u16).to_be_bytes();
+    }
+    let mut parts: [&[u8]; 1 + 2 * MAX_TOGETHER] = [&[]; 1 + 2 * MAX_TOGETHER];
     parts[0] = &header;
-    for (length, set) in lengths.iter_mut().zip(sets) {
-        // Checked when the set was collected: it fits sixteen bits.
-        *length = (set.len() as u16).to_be_bytes();
-    }
-    for (position, set) in sets.iter().enumerate() {
+    for (position, unit) in units.iter().enumerate() {
         parts[1 + position * 2] = &lengths[position];
-        parts[2 + position * 2] = set;
+        parts[2 + position * 2] = unit;
     }
-    batch.push(&parts[..=sets.len() * 2]);
+    batch.push(&parts[..=units.len() * 2]);
 }
 
 fn push_unit(unit: &[u8], max_payload: usize, batch: &mut PacketBatch) {
@@ -153,10 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn a_small_picture_is_one_packet() {
+    fn a_small_picture_is_one_packet_however_many_slices_it_has() {
         let mut batch = PacketBatch::default();
         packetise(&annex_b(&[unit(1, 300)]), 1200, &mut batch);
         assert_eq!(batch.len(), 1);
+        let slices = [unit(1, 300), unit(1, 400), unit(1, 200)];
+        packetise(&annex_b(&slices), 1200, &mut batch);
+        assert_eq!(batch.len(), 1);
+        assert_eq!(depacketise(&batch), slices);
     }
 
     proptest! {

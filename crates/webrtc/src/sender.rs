@@ -5,7 +5,7 @@ use crate::dependency::Descriptor;
 use crate::packetise::packetise;
 use crate::twins::{SentPacket, Twins};
 use events::{EventSink, FrameSent, ViewerId};
-use media::{AccessUnit, FrameIndex, MonoTime, PacketBatch, Rtp90k};
+use media::{AccessUnit, FrameIndex, FrameKind, MonoTime, PacketBatch, Rtp90k};
 use pipeline::{PacingInput, PacingPlan};
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,7 +116,10 @@ impl Sender {
             frame_interval: self.frame_interval,
             link_bps: link_bps.map(|bps| bps * 2),
         });
-        self.last_begun = now;
+        // A repeat of one packet keeps the stream alive; it does not end its quiet.
+        if unit.kind != FrameKind::Repeat || self.batch.len() > 1 {
+            self.last_begun = now;
+        }
         self.last_frame = unit.index;
         let first = self.next_sequence;
         let packets = self.batch.len() as u64;

@@ -23,11 +23,14 @@ use str0m::{Candidate, Event, Input, Output, Rtc};
 
 /// Outputs taken in one go; more would mean that the library does not come to rest.
 const MAX_OUTPUTS: usize = 100_000;
-/// While nothing is sent, the connection is looked after this often: often enough to answer, too
-/// seldom to pad.
+/// While nothing is sent, the connection is looked after this often, for each look pads a little.
 const QUIET_WAKE: Duration = Duration::from_secs(1);
+/// More often at first, when what was sent last may still have to be sent again.
+const SETTLING_WAKE: Duration = Duration::from_millis(100);
 /// Nothing was sent for this long: quiet.
-const QUIET_AFTER: Duration = Duration::from_millis(1500);
+const QUIET_AFTER: Duration = Duration::from_millis(300);
+/// Nothing was sent for this long: nothing is missing any more.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// An offer must lead to a connection within this time.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 /// Resent packets are kept this long; older ones would only come too late.
@@ -71,8 +74,10 @@ pub(crate) struct Session {
     way: QueueWatch,
     mid: Mid,
     connected: bool,
+    /// Nothing was sent for some time.
+    quiet: bool,
     timeout: MonoTime,
-    driven_at: MonoTime,
+    exchanged_at: MonoTime,
     heard_at: MonoTime,
     counters: Counters,
     /// Bytes handed to the wire for this session.
@@ -143,8 +148,9 @@ impl Session {
             config: parts.config,
             mid: track.mid,
             connected: false,
+            quiet: false,
             timeout: now,
-            driven_at: now,
+            exchanged_at: now,
             heard_at: now,
             counters: Counters::default(),
             sent: SentMeter::default(),
@@ -167,9 +173,13 @@ impl Session {
         self.rtc.accepts(input)
     }
 
-    pub(crate) fn take(&mut self, input: Input<'_>, now: MonoTime) {
+    /// Takes a packet. On a quiet stream only what waits for an answer (`urgent`) is answered at
+    /// once: reacting to each report would pad, and padding brings the next report.
+    pub(crate) fn take(&mut self, input: Input<'_>, urgent: bool, now: MonoTime) {
         self.heard_at = now;
-        self.timeout = MonoTime::ZERO;
+        if urgent || !self.quiet {
+            self.timeout = MonoTime::ZERO;
+        }
         if let Err(error) = self.rtc.handle_input(input) {
             tracing::debug!(viewer = self.viewer.0, %error, "a packet was not understood");
         }
@@ -177,14 +187,22 @@ impl Session {
 
     /// When this session next needs the thread.
     pub(crate) fn wake_at(&self) -> MonoTime {
-        let mut at = self.timeout;
-        if self.connected && self.sender.is_quiet(self.driven_at, QUIET_AFTER) {
-            at = at.max(self.driven_at + QUIET_WAKE);
-        }
+        let mut at = self.exchange_at();
         if let Some(next) = self.sender.next_at() {
             at = at.min(next);
         }
         at.min(self.heard_at + self.patience())
+    }
+
+    /// When the connection next has to be looked after.
+    fn exchange_at(&self) -> MonoTime {
+        if self.quiet && self.timeout > MonoTime::ZERO {
+            let settled = self.sender.is_quiet(self.exchanged_at, SETTLED_AFTER);
+            let pause = if settled { QUIET_WAKE } else { SETTLING_WAKE };
+            self.timeout.max(self.exchanged_at + pause)
+        } else {
+            self.timeout
+        }
     }
 
     fn patience(&self) -> Duration {
@@ -206,18 +224,36 @@ impl Session {
         if self.queue.is_closed() {
             return Err(EndReason::StreamEnded);
         }
-        self.driven_at = now;
         if self.connected {
             if self.sender.write_twins(&mut self.rtc, now) {
                 self.exchange(now, wire)?;
             }
             self.pump(now, wire)?;
         }
+        self.notice_quiet(now);
         self.ask_for_probe();
-        if now >= self.timeout {
+        if now >= self.exchange_at() {
             self.exchange(now, wire)?;
         }
         Ok(())
+    }
+
+    /// A stream with nothing to send wishes for no bandwidth, so that nothing is probed for.
+    fn notice_quiet(&mut self, now: MonoTime) {
+        let quiet = self.connected && self.sender.is_quiet(now, QUIET_AFTER);
+        if quiet != self.quiet {
+            self.quiet = quiet;
+            self.wish(if quiet {
+                0
+            } else {
+                u64::from(self.ceiling.bps())
+            });
+        }
+    }
+
+    fn wish(&mut self, bps: u64) {
+        let wish = str0m::bwe::Bitrate::bps(bps);
+        self.rtc.bwe().set_bitrate(str0m::bwe::Bitrate::ZERO, wish);
     }
 
     /// The estimator probes when the bitrate wished for rises above its estimate; so the wish is
@@ -234,8 +270,7 @@ impl Session {
                 u64::from(self.ceiling.bps())
             }
         };
-        let wish = str0m::bwe::Bitrate::bps(wish);
-        self.rtc.bwe().set_bitrate(str0m::bwe::Bitrate::ZERO, wish);
+        self.wish(wish);
         self.timeout = MonoTime::ZERO;
     }
 
@@ -273,6 +308,7 @@ impl Session {
             EndReason::Error
         };
         let before = wire.sent_bytes();
+        self.exchanged_at = now;
         self.rtc
             .handle_input(Input::Timeout(instant))
             .map_err(|error| broken(self.viewer, &error))?;
