@@ -33,9 +33,9 @@ impl Group {
         folder: &Path,
     ) -> Result<Self, BenchError> {
         let log = folder.join(format!("{name}.log"));
-        let stderr = File::create(&log).map_err(|source| BenchError::Output {
+        let stderr = File::create(&log).map_err(|error| BenchError::Output {
             path: log.clone(),
-            source,
+            error,
         })?;
         let command = command
             .process_group(0)

@@ -48,30 +48,30 @@ pub enum BenchError {
     #[error(transparent)]
     Source(#[from] capture::SourceError),
     /// Results could not be written.
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {path}: {error}")]
     Output {
         /// The file or folder.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The caller wanted no more.
     #[error("interrupted")]
     Interrupted,
     /// The operating system refused something this bench needs.
-    #[error("{what}: {source}")]
+    #[error("{what}: {error}")]
     System {
         /// What was tried.
         what: &'static str,
         /// Why not.
-        source: std::io::Error,
+        error: std::io::Error,
     },
 }
 
 impl BenchError {
     /// Wraps an error of the operating system with what was tried.
     pub(crate) fn system(what: &'static str) -> impl Fn(std::io::Error) -> Self {
-        move |source| Self::System { what, source }
+        move |error| Self::System { what, error }
     }
 
     pub(crate) fn program(what: &str, why: impl Into<String>) -> Self {

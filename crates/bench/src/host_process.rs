@@ -26,9 +26,9 @@ impl HostProcess {
         folder: &Path,
     ) -> Result<Self, BenchError> {
         let config = folder.join("empty.toml");
-        std::fs::write(&config, "").map_err(|source| BenchError::Output {
+        std::fs::write(&config, "").map_err(|error| BenchError::Output {
             path: config.clone(),
-            source,
+            error,
         })?;
         let mut command = Command::new(&variant.binary);
         command

@@ -26,7 +26,7 @@ pub fn run(
     options.check()?;
     let variants = options.variants()?;
     // Better known now than after a long measurement.
-    fs::create_dir_all(&options.output).map_err(|source| cannot_write(&options.output, source))?;
+    fs::create_dir_all(&options.output).map_err(|error| cannot_write(&options.output, error))?;
     let mut rig = Rig::start(options, Listener::new(progress))?;
     let mut turns: Vec<Vec<Turn>> = variants.iter().map(|_| Vec::new()).collect();
     for round in 1..=options.rounds {
@@ -50,10 +50,10 @@ pub fn run(
     Ok(report)
 }
 
-fn cannot_write(path: &Path, source: std::io::Error) -> BenchError {
+fn cannot_write(path: &Path, error: std::io::Error) -> BenchError {
     BenchError::Output {
         path: path.to_owned(),
-        source,
+        error,
     }
 }
 
@@ -66,7 +66,7 @@ fn write(report: &Report, folder: &Path) -> Result<(), BenchError> {
         ("bench-frames.csv", every_frame(report)),
     ] {
         let path = folder.join(name);
-        fs::write(&path, text).map_err(|source| cannot_write(&path, source))?;
+        fs::write(&path, text).map_err(|error| cannot_write(&path, error))?;
     }
     Ok(())
 }

@@ -165,9 +165,9 @@ pub(crate) fn run_turn(
     rig: &mut Rig<'_>,
     place: Place<'_>,
 ) -> Result<Turn, BenchError> {
-    let label = match (options.rounds, place.variant.name) {
-        (1, name) => name.to_owned(),
-        (rounds, name) => format!("{name} {}/{rounds}", place.round),
+    let label = match options.rounds {
+        1 => place.variant.name.to_owned(),
+        rounds => format!("{} {}/{rounds}", place.variant.name, place.round),
     };
     let host = HostProcess::start(
         place.variant,
