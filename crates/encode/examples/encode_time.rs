@@ -324,7 +324,8 @@ fn waves(x: u32, y: u32) -> [u8; 4] {
         let phase = (x * a + y * b) as f32 / 4000.0;
         110.0 + 60.0 * phase.sin() + 30.0 * (phase * 7.3).cos()
     };
-    let grain = (hash(x + 7919 * y) % 40) as f32;
+    let near = |step: u32| hash(x / 2 + step % 3 + 7919 * (y / 2 + step / 3)) % 64;
+    let grain = (0..9).map(near).sum::<u32>() as f32 / 6.0;
     [
         wave(31, 17) + grain,
         wave(11, 41) + grain,

@@ -31,12 +31,16 @@ fn no_picture_bursts_whatever_is_cut_to_whatever() {
             Scene::Still,
             Scene::Gradient,
         ];
+        let mut last = None;
         for time in 0..100 {
             let scene = scenes[time as usize / 9 % scenes.len()];
             let unit = session.request(&scene.i420(SIZE, time), time == 50, None);
             let bytes = unit.data.len() as f64;
             let coarsest = unit.quantiser == Some(51);
-            let limit = if unit.is_keyframe() { 6.0 } else { 1.6 } * budget(&config);
+            // A finer picture of the same screen may take more when it would never get sharp else.
+            let large = unit.is_keyframe() || unit.quantiser < last;
+            let limit = if large { 6.0 } else { 1.6 } * budget(&config);
+            last = unit.quantiser;
             assert!(
                 bytes <= limit.max(SMALL) || coarsest,
                 "{config}: {scene:?} {time} took {bytes} of {limit} bytes at {:?}",
