@@ -200,6 +200,7 @@ fn start_pipeline(
         params,
         encoder_threads: config.encoder_threads,
         reference_pictures: REFERENCE_PICTURES,
+        keep_alive: Some(pipeline::KEEP_ALIVE),
         open_source: Arc::new(move || capture::open(&spec, options).map(|opened| opened.source)),
         open_encoder: Arc::new(move |config| {
             let (encoder, chosen) = encode::open(&choice, config)?;

@@ -15,6 +15,7 @@ use events::{
 };
 use media::{Frame, FrameClock, MonoTime, Size, Wake};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) struct EncodeLoop {
     number: u32,
@@ -23,6 +24,7 @@ pub(crate) struct EncodeLoop {
     events: EventSink,
     clock: FrameClock,
     gate: KeyframeGate,
+    keep_alive: Option<Duration>,
     still: StillPolicy,
     recoder: Recoder,
     consumers: Vec<Consumer>,
@@ -46,7 +48,8 @@ impl EncodeLoop {
             events: parts.events,
             clock: FrameClock::new(rate),
             gate: KeyframeGate::new(rate.interval()),
-            still: StillPolicy::new(false),
+            keep_alive: parts.keep_alive,
+            still: StillPolicy::new(false, parts.keep_alive),
             recoder: Recoder::new(parts.open_encoder, settings),
             consumers: Vec::new(),
             source: None,
@@ -181,7 +184,7 @@ impl EncodeLoop {
     fn announce(&mut self, size: Size, opened: bool, now: MonoTime) {
         let Some(caps) = self.caps() else { return };
         if opened {
-            self.still = StillPolicy::new(caps.refines);
+            self.still = StillPolicy::new(caps.refines, self.keep_alive);
             let (pipeline, name) = (self.number, caps.name);
             self.events.emit(EncoderOpened {
                 pipeline,
@@ -335,7 +338,7 @@ impl EncodeLoop {
         drop(self.shared.slot.clear());
         self.recoder.close();
         self.gate.reset();
-        self.still = StillPolicy::new(false);
+        self.still = StillPolicy::new(false, self.keep_alive);
         self.last_frame = None;
         self.last_fresh_at = MonoTime::ZERO;
         let at = MonoTime::now();

@@ -39,6 +39,9 @@ pub struct PipelineParts {
     pub encoder_threads: usize,
     /// Pictures that invalidation reaches back to.
     pub reference_pictures: usize,
+    /// The slowest rate of pictures that the consumers accept on a still screen; `None` allows
+    /// silence. Browsers take [`KEEP_ALIVE`](crate::KEEP_ALIVE).
+    pub keep_alive: Option<Duration>,
     /// How to get the source.
     pub open_source: OpenSource,
     /// How to get the encoder.

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 /// After this long without a new picture, quality is raised.
 pub const STILL_AFTER: Duration = Duration::from_secs(1);
+/// Time between the repeats of a picture that is as good as it gets. Browsers ask for a keyframe
+/// when they saw no picture for three seconds; a repeat costs a hundredth of one.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// Time between plain repeats before that.
 const REPEAT_EVERY: Duration = Duration::from_millis(250);
 /// Shortest time between two refining pictures.
@@ -37,22 +40,18 @@ pub struct StillPolicy {
 }
 
 impl StillPolicy {
-    /// A policy for an encoder that can refine (or not).
+    /// A policy for an encoder that can refine (or not), and for consumers that must hear something
+    /// at least at this rate; `None` allows silence.
     #[must_use]
-    pub const fn new(refines: bool) -> Self {
+    pub const fn new(refines: bool, cadence: Option<Duration>) -> Self {
         Self {
             refines,
-            cadence: None,
+            cadence,
             still_since: None,
             next_at: MonoTime::ZERO,
             refined: 0,
             rests: true,
         }
-    }
-
-    /// Sets the slowest rate that the present consumers accept; `None` allows silence.
-    pub fn set_cadence(&mut self, cadence: Option<Duration>) {
-        self.cadence = cadence;
     }
 
     /// A new picture, or a keyframe of an old one, was coded: quality starts over.
@@ -144,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_still_screen_is_refined_after_a_second_and_then_silent() {
-        let coded = still_minute(StillPolicy::new(true), 4000);
+        let coded = still_minute(StillPolicy::new(true, None), 4000);
         let refined: Vec<_> = coded
             .iter()
             .filter(|(what, _)| matches!(what, Still::Refine { .. }))
@@ -160,7 +159,7 @@ mod tests {
 
     #[test]
     fn an_encoder_that_cannot_refine_rests_too() {
-        let coded = still_minute(StillPolicy::new(false), 4000);
+        let coded = still_minute(StillPolicy::new(false, None), 4000);
         assert!(coded.iter().all(|(what, _)| *what == Still::Repeat));
         assert!(
             coded.last().unwrap().1 < Duration::from_secs(2),
@@ -170,8 +169,7 @@ mod tests {
 
     #[test]
     fn a_consumer_that_needs_a_cadence_gets_it() {
-        let mut policy = StillPolicy::new(true);
-        policy.set_cadence(Some(Duration::from_secs(1)));
+        let policy = StillPolicy::new(true, Some(Duration::from_secs(1)));
         let coded = still_minute(policy, 4000);
         assert!(
             (55..=70).contains(&coded.len()),
@@ -182,7 +180,7 @@ mod tests {
 
     #[test]
     fn large_refinements_leave_the_link_time_to_drain() {
-        let coded = still_minute(StillPolicy::new(true), 200_000);
+        let coded = still_minute(StillPolicy::new(true, None), 200_000);
         let refined: Vec<_> = coded
             .iter()
             .filter(|(what, _)| matches!(what, Still::Refine { .. }))
@@ -198,7 +196,7 @@ mod tests {
 
     #[test]
     fn nothing_is_due_before_the_first_picture() {
-        let policy = StillPolicy::new(true);
+        let policy = StillPolicy::new(true, None);
         assert_eq!((policy.deadline(), policy.due(start())), (None, None));
     }
 }

@@ -164,6 +164,7 @@ impl World {
             },
             encoder_threads: 1,
             reference_pictures: setting.store,
+            keep_alive: None,
             open_source: screen.opener(),
             open_encoder: coder.opener(),
             events: sink,

@@ -4,14 +4,14 @@ use super::coder::Coder;
 use super::screen::Screen;
 use super::watch::Watch;
 use crate::{Lease, Pipeline, PipelineParts, PipelineStatus, SourceState, UnitQueue};
-use events::{EventSink, ViewerId};
-use media::{AccessUnit, Bitrate, Codec, FrameRate, QualityProfile, StreamParams};
+use events::{EventRing, ViewerId};
+use media::{AccessUnit, Bitrate, Codec, FrameKind, FrameRate, QualityProfile, StreamParams};
 use std::sync::Arc;
 
-pub(crate) fn params() -> StreamParams {
+pub(crate) fn params(fps: u32) -> StreamParams {
     StreamParams {
         size: None,
-        rate: FrameRate::new(60).unwrap(),
+        rate: FrameRate::new(fps).unwrap(),
         bitrate: Bitrate::new(8_000_000).unwrap(),
         codec: Codec::H264,
         profile: QualityProfile::Latency,
@@ -23,22 +23,29 @@ pub(crate) struct Stage {
     pub(crate) screen: Screen,
     pub(crate) coder: Coder,
     pub(crate) status: Watch<PipelineStatus>,
+    pub(crate) events: EventRing,
 }
 
 impl Stage {
     /// `number` also names the pipeline's threads.
     pub(crate) fn new(number: u32) -> Self {
+        Self::at_rate(number, 60)
+    }
+
+    pub(crate) fn at_rate(number: u32, fps: u32) -> Self {
+        let (sink, events) = EventRing::new(1 << 10);
         let (screen, coder) = (Screen::new(), Coder::able());
         let status = Watch::new(PipelineStatus::default());
         let told = status.clone();
         let parts = PipelineParts {
             number,
-            params: params(),
+            params: params(fps),
             encoder_threads: 1,
             reference_pictures: 16,
+            keep_alive: None,
             open_source: screen.opener(),
             open_encoder: coder.opener(),
-            events: EventSink::disconnected(),
+            events: sink,
             on_status: Box::new(move |now| told.change(|status| status.clone_from(now))),
         };
         let pipeline = Pipeline::start(parts).unwrap();
@@ -47,6 +54,7 @@ impl Stage {
             screen,
             coder,
             status,
+            events,
         }
     }
 
@@ -91,7 +99,7 @@ impl Reader {
     pub(crate) fn new() -> Self {
         let bell = Watch::new(());
         let rings = bell.clone();
-        let queue = UnitQueue::new(params().rate.interval(), move || rings.change(|()| ()));
+        let queue = UnitQueue::new(params(60).rate.interval(), move || rings.change(|()| ()));
         Self {
             lease: None,
             queue,
@@ -113,6 +121,11 @@ impl Reader {
         std::iter::repeat_with(|| self.next())
             .find(|unit| wanted(unit))
             .unwrap()
+    }
+
+    /// Sleeps until there is a unit of a new picture.
+    pub(crate) fn next_fresh(&self) -> Arc<AccessUnit> {
+        self.next_such(|unit| unit.kind == FrameKind::Fresh)
     }
 
     /// Sleeps until the pipeline has ended the queue.
