@@ -30,14 +30,17 @@ fn threads(number: u32) -> Vec<String> {
 }
 
 /// A joined thread leaves the kernel's list a moment later, which tells nobody.
-fn until_gone(number: u32) {
+fn until_threads(number: u32, count: usize) {
     for _ in 0..1_000_000 {
-        if threads(number).is_empty() {
+        if threads(number).len() == count {
             return;
         }
         thread::yield_now();
     }
-    panic!("threads are left: {:?}", threads(number));
+    panic!(
+        "{count} threads of {number} expected: {:?}",
+        threads(number)
+    );
 }
 
 /// Takes and drops leases at random, under names that other threads use too.
@@ -78,11 +81,8 @@ fn storms_of_leases_end_with_nothing_open() {
     drop(reader);
     stage.until_idle();
     assert_eq!((stage.screen.live(), stage.coder.script().live), (0, 0));
-    assert_eq!(
-        threads(101).len(),
-        1,
-        "the encode thread sleeps, nothing else is left"
-    );
+    // The encode thread sleeps, nothing else is left.
+    until_threads(101, 1);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn dropping_a_pipeline_in_a_storm_joins_everything() {
             }
         }
     }
-    until_gone(102);
+    until_threads(102, 0);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn who_joined_just_before_the_end_is_told_of_it() {
         drop(stage);
         reader.until_closed();
     }
-    until_gone(103);
+    until_threads(103, 0);
 }
 
 #[test]
@@ -158,7 +158,8 @@ fn who_leaves_while_the_source_is_away_waits_for_nothing() {
     stage.until_absent("no screen");
     drop(reader);
     stage.until_idle();
-    assert_eq!(threads(105).len(), 1, "nobody tries any more");
+    // Nobody tries any more.
+    until_threads(105, 1);
 }
 
 /// The next units up to a new picture, each of which follows the one before without a gap.
@@ -233,8 +234,8 @@ fn own_cpu() -> Duration {
 /// Works for a tenth of a second of processor time, and asserts that the pipeline's threads used
 /// less than a hundredth of that meanwhile.
 fn assert_asleep(number: u32, count: usize) {
+    until_threads(number, count);
     let asleep = threads(number);
-    assert_eq!(asleep.len(), count, "{asleep:?}");
     let used = || asleep.iter().map(|thread| cpu_ns(thread)).sum::<u64>();
     let (before, start) = (used(), own_cpu());
     while own_cpu() - start < Duration::from_millis(100) {
@@ -268,7 +269,7 @@ fn an_encode_thread_that_panics_leaves_nothing_marked_as_running() {
     stage.until_absent("the encode thread panicked");
     assert_eq!((stage.screen.live(), stage.coder.script().live), (0, 0));
     stage.until("nobody watches", |status| status.consumers == 0);
-    until_gone(108);
+    until_threads(108, 0);
     let late = Reader::new();
     assert!(stage.pipeline.acquire(ViewerId(2), late.queue()).is_err());
 }
@@ -280,6 +281,6 @@ fn a_source_that_panics_is_opened_again() {
     reader.next();
     stage.screen.panic_once();
     stage.until_absent("panicked");
-    reader.next_such(|unit| unit.kind == FrameKind::Fresh);
+    reader.next_fresh();
     assert_eq!((stage.screen.opens(), stage.screen.live()), (2, 1));
 }
