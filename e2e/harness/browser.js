@@ -31,8 +31,7 @@ export class Browser {
     const script = `#!/bin/sh\necho $$ >"${files.pid}"\nexec ${inside}${PROGRAM} "$@"\n`;
     await writeFile(files.start, script);
     await chmod(files.start, 0o755);
-    const options = { executablePath: files.start, args: FLAGS, handleSIGINT: false };
-    const playwright = await chromium.launch({ headless: true, ...options });
+    const playwright = await chromium.launch({ executablePath: files.start, args: FLAGS });
     const browser = new Browser(rig, playwright);
     rig.atEnd(() => playwright.close());
     browser.pid = Number(await readFile(files.pid, "utf8"));
@@ -55,9 +54,12 @@ export class Browser {
     return page;
   }
 
-  /** Opens `link`, and waits until pictures arrive. `wanted` is what to remember of them. */
-  async watch(link, wanted) {
-    const viewer = await Viewer.on(await this.open(), this.rig, wanted);
+  /**
+   * Opens `link`, and waits until pictures arrive. `wanted` is what to remember of them, `screen`
+   * the device they are watched on.
+   */
+  async watch(link, wanted, screen) {
+    const viewer = await Viewer.on(await this.open(screen), this.rig, wanted);
     await viewer.goto(link);
     return viewer;
   }

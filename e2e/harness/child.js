@@ -5,8 +5,10 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { within } from "./limits.js";
 
-/** Enough to see what happened before a failure. */
-const MOST_LINES_KEPT = 2000;
+/** Far more than a test makes a process say; later lines are still seen by who waits for them. */
+const MOST_LINES_KEPT = 20_000;
+/** Shown of each end of what a process said. */
+const END_LINES = 30;
 const STOP_LIMIT_MS = 8000;
 
 /** Lines of one stream, old and new. */
@@ -105,7 +107,7 @@ export class Child {
   /** What it printed, for a failure. */
   transcript() {
     const { out, err } = this;
-    const part = (title, lines) => (lines.length ? [`── ${this.name}, ${title}`, ...lines] : []);
+    const part = (title, lines) => (lines.length ? [`── ${this.name}, ${title}`, ...ends(lines)] : []);
     return [...part("stdout", out.kept), ...part("stderr", err.kept)].join("\n");
   }
 }
@@ -137,6 +139,12 @@ export async function output(program, args, options = {}) {
   });
   if (code !== 0) throw new Error(`${program} ${args.join(" ")}: ${code}\n${Buffer.concat(words)}`);
   return Buffer.concat(chunks);
+}
+
+/** The first and the last lines, which tell most. */
+function ends(lines) {
+  if (lines.length <= 2 * END_LINES) return lines;
+  return [...lines.slice(0, END_LINES), "…", ...lines.slice(-END_LINES)];
 }
 
 function describe({ error, code, signal }) {

@@ -15,7 +15,10 @@ export class Link {
     const suffix = `${process.pid}-${linksMade++}`;
     const names = { host: `e2e-host-${suffix}`, client: `e2e-view-${suffix}` };
     // Its input's end makes it remove the namespaces; killing it would leave them behind.
-    const child = rig.spawn(binary("linkem"), [names.host, names.client], { ownEnd: true });
+    const child = rig.spawn(binary("linkem"), [names.host, names.client], {
+      name: "linkem",
+      ownEnd: true,
+    });
     rig.atEnd(async () => {
       child.process.stdin.end();
       await child.ended;

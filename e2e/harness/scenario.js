@@ -6,8 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Child } from "./child.js";
+import { within } from "./limits.js";
 
 const TEST_LIMIT_MS = 90_000;
+/** For ending everything after that. */
+const END_LIMIT_MS = 20_000;
 
 /** What one test owns. */
 export class Scenario {
@@ -66,18 +69,19 @@ export class Scenario {
   }
 }
 
-/** Declares a test that gets a scenario. */
+/** Declares a test that gets a scenario, and `limitMs` for all of it. */
 export function scenario(name, options, body) {
   if (typeof options === "function") [options, body] = [{}, options];
-  test(name, { timeout: TEST_LIMIT_MS, ...options }, async (context) => {
+  const { limitMs = TEST_LIMIT_MS } = options;
+  test(name, { timeout: limitMs + END_LIMIT_MS }, async (context) => {
     const rig = new Scenario(context);
-    // A test that ran out of time is not told; its processes are ended all the same.
-    context.after(() => rig.end());
     try {
-      await body(rig);
+      await within(body(rig), "the end of the test", limitMs);
     } catch (error) {
       process.stderr.write(`\n${name}\n${rig.transcript()}\n`);
       throw error;
+    } finally {
+      await rig.end();
     }
   });
 }

@@ -30,8 +30,8 @@ export class XServer {
   }
 
   /** Starts an xterm that runs `shell`, and waits until its window is there. */
-  async xterm(title, { geometry, shell }) {
-    const look = ["-fa", "Monospace", "-fs", "11", "-bg", "#10141c", "-fg", "#d7dce5", "-bc"];
+  async xterm(title, { geometry, shell, size = 11 }) {
+    const look = ["-fa", "Monospace", "-fs", `${size}`, "-bg", "#10141c", "-fg", "#d7dce5", "-b", "8"];
     const what = ["-e", "sh", "-c", shell];
     const args = ["-title", title, "-geometry", geometry, ...look, ...what];
     const child = this.program("xterm", args);

@@ -46,7 +46,7 @@ const AFTER_LOSS_MS = 2000;
 const LONGEST_FREEZE_MS = 150;
 const MOST_KEYFRAMES_A_SECOND = 10;
 
-scenario("random loss neither freezes the picture nor spoils it", { timeout: 120_000 }, async (rig) => {
+scenario("random loss neither freezes the picture nor spoils it", { limitMs: 120_000 }, async (rig) => {
   const flags = ["--source", NOISE, "--size", "640x360", "--fps", "60", "--bitrate", "8M"];
   const { link, host, browser } = await apart(rig, flags);
   // Beside the host, without a link to lose anything: what it decodes is what there is to see.

@@ -49,7 +49,8 @@ scenario("a port that is taken is named, with what to do", async (rig) => {
   const host = await Host.start(rig, PATTERN);
   const second = await heliostat(rig, ["serve", ...PATTERN, "--listen", `127.0.0.1:${host.port}`]);
   assert.equal(second.code, 1);
-  assert.match(second.err, new RegExp(`127.0.0.1:${host.port} is in use by another program`));
+  const words = `^heliostat: 127.0.0.1:${host.port} is in use by another program: .*--listen.*$`;
+  assert.match(second.err, new RegExp(words));
   const viewer = await (await Browser.start(rig)).watch(host.links[0]);
   await viewer.frames(5);
 });
