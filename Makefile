@@ -66,7 +66,7 @@ openh264-test: ## The permissive build and its tests.
 
 .PHONY: e2e
 e2e: web e2e/node_modules/.package-lock.json ## Real browsers and clients against the real binary.
-	$(CARGO) build --package heliostat
+	$(CARGO) build --package heliostat --package linkem
 	cd e2e && npm run --silent test
 
 e2e/node_modules/.package-lock.json: e2e/package.json e2e/package-lock.json
