@@ -8,11 +8,11 @@ const HEIGHT = 720;
 
 /** A running Xvfb. */
 export class XServer {
-  /** Starts one on a display of its own choice. */
-  static async start(rig) {
+  /** Starts one on a display of its own choice, or on the one given. */
+  static async start(rig, display) {
     const screen = ["-screen", "0", `${WIDTH}x${HEIGHT}x24`];
     const args = ["-displayfd", "1", ...screen, "-noreset", "-nolisten", "tcp"];
-    const child = rig.spawn("Xvfb", args);
+    const child = rig.spawn("Xvfb", display ? [display, ...args] : args);
     const [, number] = await child.line(/^(\d+)$/);
     return new XServer(rig, `:${number}`, child);
   }

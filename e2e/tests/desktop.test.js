@@ -54,3 +54,21 @@ scenario("a real desktop is seen as it is, and typing into it changes the stream
   const after = await matching(viewer, x, typed);
   assert.ok(compare(after.picture, before.picture).y < UNLIKE_DB, "the stream changed as well");
 });
+
+scenario("a desktop that goes away is said, and is back in the same session when it returns", async (rig) => {
+  const x = await XServer.start(rig);
+  const clock = { geometry: "60x20+20+20", shell: "while :; do date +%T.%N; sleep 0.02; done" };
+  await x.xterm("before", clock);
+  const host = await Host.start(rig, ["--source", `x11:${x.display}`, "--open-access"]);
+  const viewer = await (await Browser.start(rig)).watch(host.links[0]);
+  await viewer.frames(10);
+
+  await x.child.stop();
+  await viewer.page.getByText("No signal").waitFor();
+  const again = await XServer.start(rig, x.display);
+  await again.xterm("after", clock);
+  await viewer.frames(30);
+  await viewer.page.getByText("No signal").waitFor({ state: "hidden" });
+  assert.equal(await viewer.page.evaluate(() => window.e2e.connections), 1);
+  assert.equal(host.child.end, undefined);
+});
