@@ -9,6 +9,7 @@ use super::EncodeLoop;
 use crate::consumer::{Consumer, UnitQueue};
 use crate::gate::LostRange;
 use crate::pipeline::{Command, Leave, PipelineParts, Shared};
+use crate::still::KEEP_ALIVE;
 use crate::support::coder::{Abilities, Coded, Coder, Did, Script};
 use crate::support::screen::{SIZE, Screen, frame};
 use encode::KeyframeReason;
@@ -83,6 +84,7 @@ struct Setting {
     fps: u32,
     abilities: Abilities,
     store: usize,
+    keep_alive: Option<Duration>,
 }
 
 /// One who holds a lease, or held one before another took its name.
@@ -164,7 +166,7 @@ impl World {
             },
             encoder_threads: 1,
             reference_pictures: setting.store,
-            keep_alive: None,
+            keep_alive: setting.keep_alive,
             open_source: screen.opener(),
             open_encoder: coder.opener(),
             events: sink,
@@ -451,7 +453,13 @@ impl World {
         }
     }
 
-    /// Nothing happens any more and everybody reads: the loop must fall silent soon, and by then
+    /// Whether nothing is left to be done but to keep consumers alive.
+    fn rests(&self) -> bool {
+        let next = self.next_at().map(|at| at.since(self.now));
+        next.is_none_or(|pause| self.looped.keep_alive.is_some_and(|every| pause >= every))
+    }
+
+    /// Nothing happens any more and everybody reads: the loop must come to rest soon, and by then
     /// every viewer must see the newest picture at its best.
     fn settle(&mut self) {
         let (since, coded) = (self.now, self.coded.len());
@@ -463,11 +471,13 @@ impl World {
                 .iter_mut()
                 .for_each(|holder| holder.pop(usize::MAX));
             self.advance(self.now);
-            let Some(at) = self.next_at() else { break };
+            let Some(at) = self.next_at().filter(|_| !self.rests()) else {
+                break;
+            };
             self.advance(at);
             assert!(
                 self.now.since(since) < Duration::from_secs(10),
-                "never silent"
+                "never at rest"
             );
             assert!(
                 self.coded.len() - coded < 60,
@@ -494,6 +504,18 @@ impl World {
                 holder.viewer
             );
         }
+    }
+
+    /// At rest there are plain repeats at just the rate asked for, or none.
+    fn rest(&mut self) {
+        let (every, before) = (self.looped.keep_alive, self.coded.len());
+        let quantiser = self.coded.last().map(|coded| coded.quantiser);
+        self.advance(self.now + every.unwrap_or(KEEP_ALIVE) * 3);
+        let showing = every.is_some() && self.content.is_some();
+        let repeats = &self.coded[before..];
+        assert_eq!(repeats.len(), if showing { 3 } else { 0 });
+        let same = |coded: &Coded| coded.reference.is_some() && Some(coded.quantiser) == quantiser;
+        assert!(repeats.iter().all(same), "{repeats:?} after {quantiser:?}");
     }
 
     fn finish(mut self) {
@@ -543,10 +565,14 @@ fn abilities() -> impl Strategy<Value = Abilities> {
 
 fn setting() -> impl Strategy<Value = Setting> {
     let fps = prop::sample::select(vec![10, 30, 60, 144]);
-    (fps, abilities(), 1..20_usize).prop_map(|(fps, abilities, store)| Setting {
-        fps,
-        abilities,
-        store,
+    let keep_alive = prop::option::of(Just(KEEP_ALIVE));
+    (fps, abilities(), 1..20_usize, keep_alive).prop_map(|(fps, abilities, store, keep_alive)| {
+        Setting {
+            fps,
+            abilities,
+            store,
+            keep_alive,
+        }
     })
 }
 
@@ -576,6 +602,7 @@ proptest! {
             }
         }
         world.settle();
+        world.rest();
         world.apply(&Op::Keyframe);
         world.settle();
         world.finish();

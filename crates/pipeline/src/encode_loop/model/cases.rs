@@ -12,6 +12,7 @@ const SETTING: Setting = Setting {
         refines: true,
     },
     store: 16,
+    keep_alive: None,
 };
 
 fn play(history: &[Op]) -> World {
