@@ -9,7 +9,7 @@ const NEW_THREADS_EVERY = 20;
 /** Waits shorter than this are everyday life. */
 const NOTABLE_MS = 3;
 /** The kernel counts a wait when it is over, and the next sample sees it. */
-const COUNTED_LATE_MS = 3 * SAMPLE_MS;
+const COUNTED_LATE_MS = 2 * SAMPLE_MS;
 
 /** Watches the threads of some processes from now on. */
 export class Starvation {
