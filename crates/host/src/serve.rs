@@ -17,7 +17,7 @@ const EVENT_RING: usize = 8192;
 /// network, little enough not to jam a slow line.
 const INITIAL_ESTIMATE_BPS: u64 = 6_000_000;
 /// Pictures that invalidation reaches back to.
-const REFERENCE_PICTURES: usize = 8;
+const REFERENCE_PICTURES: usize = 10;
 
 /// Why the host did not start.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use crate::pipeline::{Command, Leave, PipelineParts, Shared};
 use crate::priority;
 use crate::recoder::{Coded, Order, Recoder, RecoderSettings};
 use crate::status::SourceState;
-use crate::still::{Still, StillPolicy};
+use crate::still::{Still, StillPicture, StillPolicy};
 use crate::supervisor::{OpenSource, SourceSupervisor, SupervisorParts};
 use encode::{EncoderCaps, KeyframeReason};
 use events::{
@@ -172,10 +172,15 @@ impl EncodeLoop {
         match again {
             // A repair refers to a picture from before the loss, which may be a coarser one.
             Some(what) if coded.keyframe.is_none() && !coded.recovers => {
-                let bytes = coded.unit.data.len();
-                self.still.coded(what, now, bytes, self.recoder.bitrate());
+                let (bytes, quantiser) = (coded.unit.data.len(), coded.unit.quantiser);
+                let picture = StillPicture {
+                    what,
+                    bytes,
+                    quantiser,
+                };
+                self.still.coded(picture, now, self.recoder.bitrate());
             }
-            _ => self.still.changed(now),
+            _ => self.still.changed(now, coded.unit.quantiser),
         }
         self.offer(&coded, now);
     }

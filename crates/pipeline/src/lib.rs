@@ -23,5 +23,5 @@ pub use gate::{KEYFRAME_SPACING, KeyframeGate, LostRange, Recovery};
 pub use pacer::{MAX_STEPS, MIN_CHUNK_PACKETS, MIN_SLEEP, PacingInput, PacingPlan};
 pub use pipeline::{CommandRefused, Lease, OpenEncoder, OpenedEncoder, Pipeline, PipelineParts};
 pub use status::{PipelineStatus, SourceState};
-pub use still::{KEEP_ALIVE, STILL_AFTER, Still, StillPolicy};
+pub use still::{KEEP_ALIVE, STILL_AFTER, Still, StillPicture, StillPolicy};
 pub use supervisor::{OpenSource, RETRY_EVERY};

@@ -10,10 +10,17 @@ pub const STILL_AFTER: Duration = Duration::from_secs(1);
 pub const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// Time between plain repeats before that.
 const REPEAT_EVERY: Duration = Duration::from_millis(250);
+/// Time between the repeats of a picture that came out coarse, as after a cut: it gets sharp within
+/// the stream's own budget.
+const SHARPEN_EVERY: Duration = Duration::from_millis(33);
+/// From this quantiser on a picture is coarse.
+const COARSE_QUANTISER: u8 = 24;
+/// Refining pictures after which a picture is as good as it gets.
+const MAX_REFINEMENTS: u32 = 12;
 /// Shortest time between two refining pictures.
 const REFINE_EVERY: Duration = Duration::from_millis(100);
 /// Quantisers of the refining pictures, the last of which is visually lossless.
-const REFINE_QUANTISERS: [u8; 4] = [26, 21, 16, 12];
+const REFINE_QUANTISERS: [u8; 2] = [16, 12];
 
 /// What to do with the last picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +42,21 @@ pub struct StillPolicy {
     cadence: Option<Duration>,
     still_since: Option<MonoTime>,
     next_at: MonoTime,
+    /// Steps of [`REFINE_QUANTISERS`] that were reached.
     refined: usize,
+    attempts: u32,
     rests: bool,
+}
+
+/// What was coded when [`StillPolicy::due`] asked for it.
+#[derive(Clone, Copy, Debug)]
+pub struct StillPicture {
+    /// What was asked for.
+    pub what: Still,
+    /// Bytes of the access unit.
+    pub bytes: usize,
+    /// Quantiser that it got, where the encoder tells.
+    pub quantiser: Option<u8>,
 }
 
 impl StillPolicy {
@@ -50,28 +70,32 @@ impl StillPolicy {
             still_since: None,
             next_at: MonoTime::ZERO,
             refined: 0,
+            attempts: 0,
             rests: true,
         }
     }
 
     /// A new picture, or a keyframe of an old one, was coded: quality starts over.
-    pub fn changed(&mut self, now: MonoTime) {
+    pub fn changed(&mut self, now: MonoTime, quantiser: Option<u8>) {
         self.still_since = Some(now);
-        self.next_at = now + REPEAT_EVERY;
+        self.next_at = now + pause_after(quantiser);
         self.refined = 0;
+        self.attempts = 0;
         self.rests = false;
     }
 
-    /// A picture asked for by [`due`](Self::due) was coded with this many bytes. The next one
-    /// waits until a link of that bitrate has drained it.
-    pub fn coded(&mut self, what: Still, now: MonoTime, bytes: usize, bitrate: Bitrate) {
-        let drain_us = bytes as u64 * 8 * 1_000_000 / u64::from(bitrate.bps());
-        let pause = match what {
-            Still::Refine { .. } => {
-                self.refined += 1;
+    /// A picture asked for by [`due`](Self::due) was coded. The next one waits until a link of
+    /// that bitrate has drained it.
+    pub fn coded(&mut self, picture: StillPicture, now: MonoTime, bitrate: Bitrate) {
+        let drain_us = picture.bytes as u64 * 8 * 1_000_000 / u64::from(bitrate.bps());
+        let pause = match picture.what {
+            Still::Refine { quantiser } => {
+                let reached = picture.quantiser.is_none_or(|got| got <= quantiser);
+                self.refined += usize::from(reached);
+                self.attempts += 1;
                 REFINE_EVERY
             }
-            Still::Repeat => REPEAT_EVERY,
+            Still::Repeat => pause_after(picture.quantiser),
         };
         self.next_at = now + pause.max(Duration::from_micros(drain_us * 3 / 2));
         self.rests = self.is_done(now);
@@ -84,7 +108,8 @@ impl StillPolicy {
         let long_enough = self
             .still_since
             .is_some_and(|since| now.since(since) >= STILL_AFTER);
-        long_enough && (!self.refines || self.refined >= REFINE_QUANTISERS.len())
+        let refined = self.refined >= REFINE_QUANTISERS.len() || self.attempts >= MAX_REFINEMENTS;
+        long_enough && (!self.refines || refined)
     }
 
     /// When something is to be done; `None` while resting in silence.
@@ -108,10 +133,17 @@ impl StillPolicy {
             .still_since
             .is_some_and(|since| now.since(since) >= STILL_AFTER);
         match REFINE_QUANTISERS.get(self.refined) {
-            Some(&quantiser) if self.refines && long_enough => Some(Still::Refine { quantiser }),
+            Some(&quantiser) if self.refines && long_enough && self.attempts < MAX_REFINEMENTS => {
+                Some(Still::Refine { quantiser })
+            }
             _ => Some(Still::Repeat),
         }
     }
+}
+
+fn pause_after(quantiser: Option<u8>) -> Duration {
+    let coarse = quantiser.is_some_and(|quantiser| quantiser >= COARSE_QUANTISER);
+    if coarse { SHARPEN_EVERY } else { REPEAT_EVERY }
 }
 
 #[cfg(test)]
@@ -126,7 +158,7 @@ mod tests {
 
     /// Plays a still minute and returns what was coded, with its time since the last change.
     fn still_minute(mut policy: StillPolicy, bytes: usize) -> Vec<(Still, Duration)> {
-        policy.changed(start());
+        policy.changed(start(), Some(20));
         let mut coded = Vec::new();
         let mut now = start();
         while let Some(deadline) = policy.deadline() {
@@ -135,7 +167,16 @@ mod tests {
                 break;
             }
             let what = policy.due(now).expect("something is due at the deadline");
-            policy.coded(what, now, bytes, Bitrate::new(RATE).unwrap());
+            let quantiser = match what {
+                Still::Refine { quantiser } => Some(quantiser),
+                Still::Repeat => Some(20),
+            };
+            let picture = StillPicture {
+                what,
+                bytes,
+                quantiser,
+            };
+            policy.coded(picture, now, Bitrate::new(RATE).unwrap());
             coded.push((what, now.since(start())));
         }
         coded
@@ -191,6 +232,47 @@ mod tests {
                 pair[1] - pair[0] >= Duration::from_millis(200),
                 "{refined:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_coarse_picture_is_sharpened_at_once() {
+        let mut policy = StillPolicy::new(true, None);
+        policy.changed(start(), Some(45));
+        let (mut now, mut quantiser) = (start(), 45);
+        while quantiser >= COARSE_QUANTISER {
+            now = policy.deadline().unwrap();
+            assert_eq!(policy.due(now), Some(Still::Repeat));
+            quantiser -= 3;
+            let picture = StillPicture {
+                what: Still::Repeat,
+                bytes: 4000,
+                quantiser: Some(quantiser),
+            };
+            policy.coded(picture, now, Bitrate::new(RATE).unwrap());
+        }
+        assert!(
+            now.since(start()) < STILL_AFTER / 2,
+            "sharp after {:?}",
+            now.since(start())
+        );
+    }
+
+    #[test]
+    fn a_step_that_is_never_reached_is_given_up() {
+        let mut policy = StillPolicy::new(true, None);
+        policy.changed(start(), Some(20));
+        let mut pictures = 0;
+        while let Some(now) = policy.deadline() {
+            let what = policy.due(now).unwrap();
+            let picture = StillPicture {
+                what,
+                bytes: 4000,
+                quantiser: Some(20),
+            };
+            policy.coded(picture, now, Bitrate::new(RATE).unwrap());
+            pictures += 1;
+            assert!(pictures < 40, "still going");
         }
     }
 
