@@ -91,10 +91,6 @@ export class Child {
     this.process.stdin.write(`${line}\n`);
   }
 
-  signal(name) {
-    this.process.kill(name);
-  }
-
   /** Asks it to end, waits, and kills it if it does not. Returns how it ended. */
   async stop(signal = "SIGTERM") {
     if (!this.end) this.process.kill(signal);

@@ -25,11 +25,3 @@ export async function until(what, question, limitMs = GIVE_UP_MS) {
     await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
   }
 }
-
-/** Whether `question` comes true before the limit. For what is expected not to happen. */
-export async function happens(question, limitMs) {
-  return until("", question, limitMs).then(
-    () => true,
-    () => false,
-  );
-}

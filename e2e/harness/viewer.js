@@ -1,15 +1,17 @@
 //! A page that watches the stream, and what can be asked of it.
 
+import { readFileSync } from "node:fs";
 import { readBarcode } from "./barcode.js";
-import { observe } from "./in-page.js";
-import { GIVE_UP_MS, until } from "./limits.js";
+import { GIVE_UP_MS } from "./limits.js";
 import { fromFrame } from "./picture.js";
+
+const IN_PAGE = readFileSync(new URL("in-page.js", import.meta.url), "utf8");
 
 /** One page. Times are milliseconds since the Unix epoch, on this machine's one clock. */
 export class Viewer {
   static async on(page, rig, wanted = {}) {
-    const source = `${readBarcode}\n(${observe})(${JSON.stringify(wanted)});`;
-    await page.addInitScript({ content: source });
+    const script = `${readBarcode}\n${IN_PAGE}\nobserve(${JSON.stringify(wanted)});`;
+    await page.addInitScript({ content: `(() => {\n${script}\n})();` });
     return new Viewer(page, rig);
   }
 
@@ -51,7 +53,7 @@ export class Viewer {
     await this.wait(`${count} more frames`, enough, now + count);
   }
 
-  /** Waits until frames were decoded over `spanMs` since `sinceMs`. */
+  /** Waits until a frame was decoded at that time or later. */
   async framesUntil(wallMs) {
     const reached = (ms) => (window.e2e.frames.at(-1)?.[0] ?? 0) >= ms;
     await this.wait("frames until then", reached, wallMs);
@@ -96,12 +98,6 @@ export class Viewer {
 
   nowMs() {
     return this.page.evaluate(() => window.e2e.wallMs());
-  }
-
-  /** Asks until the host counts this many viewers. */
-  async viewers(count) {
-    const counts = async () => (await this.rpc("host.info")).viewers === count;
-    await until(`${count} viewers`, counts);
   }
 
   /** Closes the page as a person does. */

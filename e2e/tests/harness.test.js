@@ -36,7 +36,10 @@ function drawn(timeUs, number) {
 test("a barcode is read as it was drawn, and a damaged one is refused", () => {
   const luma = drawn(1_763_700_000_123_456, 4_000_000_001);
   assert.deepEqual(readBarcode(luma), { timeUs: 1_763_700_000_123_456, number: 4_000_000_001 });
-  for (let y = 16; y < 32; y++) luma.bytes.fill(235 - luma.bytes[y * STRIDE + 40], y * STRIDE + 32, y * STRIDE + 48);
+  for (let y = 16; y < 32; y++) {
+    const cell = y * STRIDE + 32;
+    luma.bytes.fill(251 - luma.bytes[cell], cell, cell + 16);
+  }
   assert.equal(readBarcode(luma), null);
 });
 

@@ -92,8 +92,9 @@ scenario("the last viewer to leave stops capture and encoding", async (rig) => {
   const streaming = await effort();
 
   await viewer.close();
-  const running = async () => (await threads(host.pid)).map(({ name }) => name);
-  await until("the end of capture", async () => !(await running()).some((name) => name.startsWith("capture-")));
+  const captures = async () =>
+    (await threads(host.pid)).some(({ name }) => name.startsWith("capture-"));
+  await until("the end of capture", async () => !(await captures()));
   const idle = await effort();
   rig.report(`CPU streaming ${streaming.cpu.toFixed(2)} s, idle ${idle.cpu.toFixed(2)} s`);
   rig.report(`wake-ups streaming ${streaming.sleeps}, idle ${idle.sleeps}`);
