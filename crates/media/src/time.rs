@@ -4,11 +4,15 @@ use std::ops::{Add, Sub};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A point in time: nanoseconds since the process first looked at the clock.
+/// A point in time: nanoseconds since an hour before the process first looked at the clock.
 ///
 /// It is a plain number, so a simulation makes its own, and it fits into fixed-size events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MonoTime(u64);
+
+/// What the clock reads at its first reading: an hour, so that a time a little before the first
+/// reading is still a time, and the zero of the clock is never now.
+const FIRST_READING: Duration = Duration::from_secs(3600);
 
 fn origin() -> Instant {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
@@ -29,18 +33,27 @@ impl MonoTime {
         Self::from_instant(Instant::now())
     }
 
-    /// The time of an [`Instant`]; one before the origin reads as the origin.
+    /// The time of an [`Instant`]; one long before the first reading reads as the origin.
     #[must_use]
     pub fn from_instant(instant: Instant) -> Self {
-        Self(saturating_nanos(
-            instant.saturating_duration_since(origin()),
-        ))
+        let first = Self(saturating_nanos(FIRST_READING));
+        match instant.checked_duration_since(origin()) {
+            Some(after) => first + after,
+            None => first - origin().saturating_duration_since(instant),
+        }
     }
 
     /// The same point as an [`Instant`].
     #[must_use]
     pub fn to_instant(self) -> Instant {
-        origin() + Duration::from_nanos(self.0)
+        let since_origin = Duration::from_nanos(self.0);
+        match since_origin.checked_sub(FIRST_READING) {
+            Some(after) => origin() + after,
+            // The system's clock cannot go back that far: then its first reading has to do.
+            None => origin()
+                .checked_sub(FIRST_READING - since_origin)
+                .unwrap_or(origin()),
+        }
     }
 
     /// A time made by a simulation, in nanoseconds since the origin.
@@ -107,6 +120,14 @@ mod tests {
     fn instants_and_ticks_convert_both_ways() {
         let now = MonoTime::now();
         assert_eq!(MonoTime::from_instant(now.to_instant()), now);
+    }
+
+    #[test]
+    fn times_before_the_first_reading_are_times_too() {
+        let early = MonoTime::now() - Duration::from_secs(60);
+        assert!(early > MonoTime::ZERO);
+        assert_eq!(MonoTime::from_instant(early.to_instant()), early);
+        assert_eq!(MonoTime::now().since(early).as_secs(), 60);
     }
 
     #[test]
