@@ -106,12 +106,17 @@ pub(crate) struct Batch {
     pub(crate) sessions: u32,
 }
 
+/// A frame that was seen on the screen this much before the worker read it was read late: the
+/// worker had to wait, not the frame.
+const LATE_READING_MS: f64 = 5.0;
+
 /// One picture of the source, at its first arrival. Points in time are milliseconds since the Unix
 /// epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Frame {
     pub(crate) number: u32,
     pub(crate) drawn_ms: f64,
+    /// When the page had its pixels: read by the worker, or seen on the screen where that is sooner.
     pub(crate) readable_ms: f64,
     /// When its last packet was received; known of frames that reached the screen.
     pub(crate) received_ms: Option<f64>,
@@ -185,6 +190,8 @@ pub(crate) struct Decoded {
     pub(crate) frames: Vec<Frame>,
     /// Frames that showed a picture again.
     pub(crate) repeated: u32,
+    /// Pictures that the worker read long after they were on the screen.
+    pub(crate) read_late: u32,
     /// Pictures that were drawn between two that arrived, and did not arrive.
     pub(crate) missing: u32,
 }
@@ -226,13 +233,16 @@ impl Recording {
                 continue;
             }
             let sight = rtp.and_then(|rtp| self.sights.get(&rtp));
+            let seen_ms = sight.map(|sight| sight.1 - ahead_ms);
+            let sooner_ms = seen_ms.map_or(readable_ms, |seen_ms| readable_ms.min(seen_ms));
+            decoded.read_late += u32::from(readable_ms - sooner_ms > LATE_READING_MS);
             decoded.frames.push(Frame {
                 number: *number,
                 drawn_ms: drawn_us / 1000.0,
-                readable_ms,
+                readable_ms: sooner_ms,
                 received_ms: sight.and_then(|sight| sight.2).map(|ms| ms - ahead_ms),
                 decoder_ms: sight.and_then(|sight| sight.3),
-                seen_ms: sight.map(|sight| sight.1 - ahead_ms),
+                seen_ms,
                 host: rtp.and_then(|rtp| self.host.get(&rtp)).copied(),
             });
         }
@@ -350,6 +360,21 @@ mod tests {
         let decoded = recording.decoded(later);
         assert_eq!(decoded.frames.len(), 1);
         assert_eq!((decoded.repeated, decoded.missing), (1, 0));
+    }
+
+    #[test]
+    fn a_frame_on_the_screen_is_readable_even_if_the_worker_sleeps() {
+        let read = |at, rtp| (START_MS + at, Some(rtp), START_MS * 1000.0, rtp);
+        let seen = |at, rtp| (Some(rtp), START_MS + at, Some(START_MS + 3.0), None);
+        let recording = recording(Batch {
+            frames: vec![read(8.0, 1), read(90.0, 2), read(12.0, 3)],
+            sights: vec![seen(15.0, 1), seen(16.0, 2), seen(11.0, 3)],
+            ..Batch::default()
+        });
+        let decoded = recording.decoded(ALL_OF_IT);
+        let readable = decoded.frames.iter().map(|frame| frame.until_readable_ms());
+        assert_eq!(readable.collect::<Vec<_>>(), [8.0, 16.0, 11.0]);
+        assert_eq!(decoded.read_late, 1);
     }
 
     #[test]

@@ -98,6 +98,9 @@ pub struct Counts {
     pub missing: u32,
     /// Frames whose barcode could not be read.
     pub unreadable: u32,
+    /// Pictures that the measuring worker read long after they were on the screen: a sign that the
+    /// machine was too busy to be measured on.
+    pub read_late: u32,
     /// Times that the page had to connect again.
     pub reconnects: u32,
 }
@@ -276,6 +279,7 @@ impl VariantReport {
                 repeated: turns.iter().map(|turn| turn.decoded.repeated).sum(),
                 missing: turns.iter().map(|turn| turn.decoded.missing).sum(),
                 unreadable: turns.iter().map(|turn| turn.unreadable).sum(),
+                read_late: turns.iter().map(|turn| turn.decoded.read_late).sum(),
                 reconnects: turns.iter().map(|turn| turn.reconnects).sum(),
             },
             unique_fps: unique as f64 / seconds,

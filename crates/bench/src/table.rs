@@ -183,6 +183,9 @@ fn rows() -> Vec<Row> {
         }),
         Row::new("frames shown again", 0, |v| Some(v.counts.repeated.into())),
         Row::new("unreadable frames", 0, |v| Some(v.counts.unreadable.into())),
+        Row::new("frames that the bench read late", 0, |v| {
+            Some(v.counts.read_late.into())
+        }),
         Row::new("connections lost", 0, |v| Some(v.counts.reconnects.into())),
         Row::new("freezes", 0, |v| Some(v.freezes.count as f64)),
         Row::new("longest gap, ms", 1, |v| Some(v.freezes.longest_gap_ms)),
