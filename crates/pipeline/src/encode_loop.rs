@@ -191,6 +191,7 @@ impl EncodeLoop {
         if opened {
             self.still = StillPolicy::new(caps.refines, self.keep_alive);
             let (pipeline, name) = (self.number, caps.name);
+            tracing::info!(pipeline, name, %size, "encoder opened");
             self.events.emit(EncoderOpened {
                 pipeline,
                 name,
