@@ -60,6 +60,7 @@ fn options(flags: &BenchFlags) -> anyhow::Result<BenchOptions> {
             "test-pattern" => BenchSource::TestPattern,
             _ => BenchSource::X11,
         },
+        content: flags.content.parse().context("--content")?,
         size: flags.size.parse().context("--size")?,
         source_rate: flags.source_rate.parse().context("--source-rate")?,
         fps: flags.fps.parse().context("--fps")?,

@@ -137,6 +137,9 @@ pub(crate) struct BenchFlags {
     /// What is drawn: a window on an X server of the bench's own, or the host's test pattern.
     #[arg(long, value_name = "SOURCE", default_value = "x11", value_parser = ["x11", "test-pattern"])]
     pub(crate) source: String,
+    /// What the window shows: a pattern, a scrolling page of text, or film.
+    #[arg(long, value_name = "CONTENT", default_value = "pattern")]
+    pub(crate) content: String,
     /// Size of source and stream.
     #[arg(long, value_name = "WxH", default_value = "1280x720")]
     pub(crate) size: String,
