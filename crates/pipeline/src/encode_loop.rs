@@ -153,7 +153,7 @@ impl EncodeLoop {
             Some(Still::Refine { quantiser }) => Some(quantiser),
             _ => None,
         };
-        self.clock.spend(frame.times.grabbed);
+        self.clock.spend(frame.times.noticed);
         let coded = match self
             .recoder
             .code(frame, &mut self.gate, Order { now, refine })
