@@ -138,6 +138,12 @@ impl LossWatch {
         }
     }
 
+    /// The round trip as far as anything told of it.
+    #[must_use]
+    pub const fn known_rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
     /// The round trip, measured or assumed.
     #[must_use]
     pub fn rtt(&self) -> Duration {

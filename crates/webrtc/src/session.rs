@@ -464,9 +464,10 @@ impl Session {
 
     fn sample(&mut self, loss: Option<f32>, now: MonoTime) {
         let sent_bytes = self.sent.total() - self.counters.sent_before;
+        let rtt = self.watch.known_rtt();
         self.events.emit(LinkSample {
             viewer: self.viewer,
-            rtt_us: u32::try_from(self.watch.rtt().as_micros()).ok(),
+            rtt_us: rtt.and_then(|rtt| u32::try_from(rtt.as_micros()).ok()),
             loss_ppm: loss.map(|share| (share * 1e6) as u32),
             estimate_bps: self.counters.estimate_bps,
             target_bps: self.rate.target().bps(),
