@@ -1,5 +1,5 @@
-//! Second copies of packets that a viewer asked for again: over a long way a resend that is lost
-//! too costs another round trip, which a copy a moment later usually saves.
+//! Copies of packets that a viewer asked for again: over a long way a resend that is lost too costs
+//! another round trip, which a copy a moment later usually saves, and a second one nearly always.
 
 use media::MonoTime;
 use std::collections::VecDeque;
@@ -9,8 +9,8 @@ use str0m::rtp::ExtensionValues;
 
 /// Packets remembered: as many as can be asked for within half a second at a usual rate.
 const REMEMBERED: usize = 512;
-/// A copy follows the first resend after this time, so that one burst does not take both.
-const APART: Duration = Duration::from_millis(5);
+/// Copies follow the first resend after these times, so that one burst does not take them all.
+const COPIES_AFTER: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(10)];
 /// Below this round trip another request costs less than a copy.
 const WORTH_FROM_RTT: Duration = Duration::from_millis(15);
 /// One byte of copies is allowed for this many bytes sent: copies never feed a jam.
@@ -56,14 +56,21 @@ impl Twins {
 
     /// A viewer that far away asked for this packet.
     pub(crate) fn asked(&mut self, sequence: u64, rtt: Duration, now: MonoTime) {
-        let bytes = self
-            .find(sequence)
-            .map_or(usize::MAX, |packet| packet.payload.len());
-        if rtt < WORTH_FROM_RTT || bytes > self.credit_bytes {
+        let Some(bytes) = self.find(sequence).map(|packet| packet.payload.len()) else {
+            return;
+        };
+        if rtt < WORTH_FROM_RTT {
             return;
         }
-        self.credit_bytes -= bytes;
-        self.due.push_back((now + APART, sequence));
+        for after in COPIES_AFTER {
+            let Some(left) = self.credit_bytes.checked_sub(bytes) else {
+                return;
+            };
+            self.credit_bytes = left;
+            let at = now + after;
+            let place = self.due.partition_point(|(earlier, _)| *earlier <= at);
+            self.due.insert(place, (at, sequence));
+        }
     }
 
     /// When the next copy is due.
@@ -104,13 +111,28 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_follows_a_moment_after_the_request() {
+    fn copies_follow_a_moment_after_the_request() {
         let mut twins = twins(50);
         twins.asked(1020, FAR, MonoTime::ZERO);
         assert!(twins.take_due(MonoTime::ZERO).is_none());
-        let copy = twins.take_due(MonoTime::ZERO + APART).unwrap();
-        assert_eq!((copy.sequence, copy.payload[0]), (1020, 1020_u64 as u8));
-        assert!(twins.take_due(MonoTime::ZERO + APART).is_none());
+        for after in COPIES_AFTER {
+            let at = MonoTime::ZERO + after;
+            let copy = twins.take_due(at).unwrap();
+            assert_eq!((copy.sequence, copy.payload[0]), (1020, 1020_u64 as u8));
+            assert!(twins.take_due(at).is_none());
+        }
+    }
+
+    #[test]
+    fn copies_of_several_packets_go_out_in_the_order_of_their_times() {
+        let mut twins = twins(50);
+        twins.asked(1020, FAR, MonoTime::ZERO);
+        twins.asked(1021, FAR, MonoTime::ZERO + Duration::from_millis(1));
+        let late = MonoTime::ZERO + Duration::from_secs(1);
+        let order: Vec<u64> = std::iter::from_fn(|| twins.take_due(late))
+            .map(|packet| packet.sequence)
+            .collect();
+        assert_eq!(order, [1020, 1021, 1020, 1021]);
     }
 
     #[test]
