@@ -8,6 +8,7 @@ pub mod canvas;
 mod font;
 mod noise;
 mod pattern;
+mod slate;
 mod source;
 mod synthetic;
 mod ticker;
@@ -16,6 +17,7 @@ mod x11;
 pub use backends::{
     BACKENDS, Backend, Opened, SourceListing, SourceOptions, SourceSpec, list, open,
 };
+pub use slate::{SlateText, slate};
 pub use source::{FRAMES_IN_FLIGHT, Source, SourceError, SourceInfo, SourceRequest, StopSignal};
 pub use synthetic::Synthetic;
 pub use x11::{PatternWindow, PatternWindowRequest, X11};

@@ -120,15 +120,19 @@ impl Frame {
         self.pixels.bytes()
     }
 
-    /// The same picture, marked as shown again at `now`.
+    /// The same picture, shown again at `now`; a placeholder stays one.
     #[must_use]
     pub fn repeated(&self, now: MonoTime) -> Self {
+        let kind = match self.kind {
+            FrameKind::Placeholder => FrameKind::Placeholder,
+            FrameKind::Fresh | FrameKind::Repeat => FrameKind::Repeat,
+        };
         let times = CaptureTimes {
             noticed: now,
             grabbed: now,
         };
         Self {
-            kind: FrameKind::Repeat,
+            kind,
             times,
             ..self.clone()
         }
