@@ -28,6 +28,7 @@ pub struct PushRefused<T> {
 #[derive(Debug)]
 struct State<T> {
     items: VecDeque<(MonoTime, T)>,
+    max_age: Duration,
     closed: bool,
 }
 
@@ -36,7 +37,6 @@ struct State<T> {
 pub struct Bounded<T> {
     state: Mutex<State<T>>,
     depth: usize,
-    max_age: Duration,
 }
 
 impl<T> Bounded<T> {
@@ -45,13 +45,18 @@ impl<T> Bounded<T> {
     pub fn new(depth: usize, max_age: Duration) -> Self {
         let state = State {
             items: VecDeque::with_capacity(depth),
+            max_age,
             closed: false,
         };
         Self {
             state: Mutex::new(state),
             depth,
-            max_age,
         }
+    }
+
+    /// Changes how old the oldest item may be when another arrives.
+    pub fn set_max_age(&self, max_age: Duration) {
+        self.lock().max_age = max_age;
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -67,7 +72,7 @@ impl<T> Bounded<T> {
         let stale = state
             .items
             .front()
-            .is_some_and(|(at, _)| now.since(*at) > self.max_age);
+            .is_some_and(|(at, _)| now.since(*at) > state.max_age);
         let reason = match () {
             () if state.closed => Refusal::Closed,
             () if state.items.len() >= self.depth => Refusal::Full,
@@ -146,6 +151,17 @@ mod tests {
         queue.push(2, MonoTime::ZERO + AGE).unwrap();
         let late = MonoTime::ZERO + AGE + Duration::from_nanos(1);
         assert_eq!(queue.push(3, late).unwrap_err().reason, Refusal::Stale);
+    }
+
+    #[test]
+    fn a_reader_may_be_given_more_time() {
+        let queue = Bounded::new(3, AGE);
+        queue.push(1, MonoTime::ZERO).unwrap();
+        queue.set_max_age(AGE * 2);
+        queue.push(2, MonoTime::ZERO + AGE * 2).unwrap();
+        queue.set_max_age(AGE);
+        let refused = queue.push(3, MonoTime::ZERO + AGE * 2).unwrap_err();
+        assert_eq!(refused.reason, Refusal::Stale);
     }
 
     #[test]
