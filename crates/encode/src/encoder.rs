@@ -53,6 +53,8 @@ pub enum KeyframeReason {
     Refused,
     /// The encoder was opened again.
     Reopened,
+    /// The source went away, or came back.
+    Signal,
     /// The encoder decided by itself.
     Encoder,
 }
@@ -187,6 +189,7 @@ impl fmt::Display for KeyframeReason {
             Self::Loss => "loss",
             Self::Refused => "refused",
             Self::Reopened => "reopened",
+            Self::Signal => "signal",
             Self::Encoder => "encoder",
         })
     }

@@ -8,5 +8,6 @@ mod telemetry;
 pub use ring::{EventRing, EventSink};
 pub use telemetry::{
     ConsumerChange, EncoderOpened, Event, FrameEncoded, FrameSent, FrameSuperseded, KeyframeCause,
-    LinkSample, LossRepair, PipelineChange, RepairKind, SourceChange, UnitRefused, ViewerId,
+    LinkSample, LossRepair, LostReason, PipelineChange, RepairKind, SourceChange, UnitRefused,
+    ViewerId,
 };

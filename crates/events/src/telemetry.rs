@@ -1,6 +1,7 @@
 //! The events themselves: plain fixed-size values with units in their names.
 
 use media::{EncodeTimes, FrameIndex, FrameKind, MonoTime, Rtp90k, Size};
+use std::fmt;
 
 /// Number of a viewer, unique while the host runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +31,8 @@ pub enum KeyframeCause {
     Refused,
     /// The encoder was opened again.
     Reopened,
+    /// The source went away, or came back.
+    Signal,
     /// The encoder decided by itself.
     Encoder,
 }
@@ -134,13 +137,51 @@ pub struct EncoderOpened {
     pub at: MonoTime,
 }
 
+/// Why there are no pictures, as far as the host can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LostReason {
+    /// Pictures came once, and do not come back.
+    NoSignal,
+    /// There never was a source.
+    NoDevice,
+    /// The source is there, but cannot be streamed as it is.
+    UnsupportedMode,
+    /// Pictures came a moment ago, or the source is still being opened.
+    SourceRestarting,
+}
+
+impl LostReason {
+    /// Its name in protocols.
+    #[must_use]
+    pub const fn wire_name(self) -> &'static str {
+        match self {
+            Self::NoSignal => "no_signal",
+            Self::NoDevice => "no_device",
+            Self::UnsupportedMode => "unsupported_mode",
+            Self::SourceRestarting => "source_restarting",
+        }
+    }
+}
+
+impl fmt::Display for LostReason {
+    /// In the capitals of the slate.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSignal => "NO SIGNAL",
+            Self::NoDevice => "NO DEVICE",
+            Self::UnsupportedMode => "UNSUPPORTED MODE",
+            Self::SourceRestarting => "SOURCE RESTARTING",
+        })
+    }
+}
+
 /// The source came or went.
 #[derive(Clone, Copy, Debug)]
 pub struct SourceChange {
     /// Pipeline number.
     pub pipeline: u32,
-    /// Whether it delivers now.
-    pub present: bool,
+    /// Why there are no pictures; absent when they come.
+    pub lost: Option<LostReason>,
     /// When.
     pub at: MonoTime,
 }

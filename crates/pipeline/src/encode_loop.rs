@@ -8,10 +8,11 @@ use crate::recoder::{Coded, Order, Recoder, RecoderSettings};
 use crate::status::SourceState;
 use crate::still::{Still, StillPicture, StillPolicy};
 use crate::supervisor::{OpenSource, SourceSupervisor, SupervisorParts};
+use crate::switch::SwitchError;
 use encode::{EncoderCaps, KeyframeReason};
 use events::{
-    ConsumerChange, EncoderOpened, EventSink, FrameEncoded, KeyframeCause, PipelineChange,
-    UnitRefused, ViewerId,
+    ConsumerChange, EncoderOpened, EventSink, FrameEncoded, KeyframeCause, LostReason,
+    PipelineChange, UnitRefused, ViewerId,
 };
 use media::{Frame, FrameClock, MonoTime, Size, Wake};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) struct EncodeLoop {
     still: StillPolicy,
     recoder: Recoder,
     consumers: Vec<Consumer>,
+    lead: Option<ViewerId>,
     source: Option<SourceSupervisor>,
     last_frame: Option<Frame>,
     last_fresh_at: MonoTime,
@@ -52,6 +54,7 @@ impl EncodeLoop {
             still: StillPolicy::new(false, parts.keep_alive),
             recoder: Recoder::new(parts.open_encoder, settings),
             consumers: Vec::new(),
+            lead: None,
             source: None,
             last_frame: None,
             last_fresh_at: MonoTime::ZERO,
@@ -249,12 +252,23 @@ impl EncodeLoop {
                     self.follow_lead();
                 }
             }
+            Command::Lead(lead) => {
+                self.lead = lead;
+                self.follow_lead();
+            }
+            Command::Params(_) => {}
+            Command::Source { done, .. } | Command::Encoder { done, .. } => {
+                done(Err(SwitchError::Ended));
+            }
         }
     }
 
-    /// The encoder follows the consumer that has been there longest.
+    /// The encoder follows the lead; without one, the consumer that has been there longest.
     fn follow_lead(&mut self) {
-        if let Some(bitrate) = self.consumers.first().and_then(|lead| lead.rate) {
+        let named = |known: &&Consumer| Some(known.viewer) == self.lead;
+        let lead = self.consumers.iter().find(named);
+        let lead = lead.or_else(|| self.consumers.first());
+        if let Some(bitrate) = lead.and_then(|lead| lead.rate) {
             self.recoder.set_bitrate(bitrate);
         }
     }
@@ -328,9 +342,12 @@ impl EncodeLoop {
             Err(error) => {
                 tracing::error!(%error, "no capture thread");
                 let why = format!("the system gives no capture thread: {error}");
-                self.shared
-                    .status
-                    .update(|status| status.source = SourceState::Absent { why });
+                self.shared.status.update(|status| {
+                    status.source = SourceState::Absent {
+                        reason: LostReason::NoSignal,
+                        why,
+                    }
+                });
             }
         }
     }
@@ -369,9 +386,12 @@ impl EncodeLoop {
         }
         self.stop();
         if let Some(why) = why {
-            self.shared
-                .status
-                .update(|status| status.source = SourceState::Absent { why });
+            self.shared.status.update(|status| {
+                status.source = SourceState::Absent {
+                    reason: LostReason::NoSignal,
+                    why,
+                }
+            });
         }
     }
 }
@@ -402,6 +422,7 @@ fn cause(reason: KeyframeReason) -> KeyframeCause {
         KeyframeReason::Loss => KeyframeCause::Loss,
         KeyframeReason::Refused => KeyframeCause::Refused,
         KeyframeReason::Reopened => KeyframeCause::Reopened,
+        KeyframeReason::Signal => KeyframeCause::Signal,
         KeyframeReason::Encoder => KeyframeCause::Encoder,
     }
 }

@@ -17,11 +17,14 @@ mod supervisor;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;
+mod switch;
 
 pub use consumer::{QUEUE_DEPTH, UnitQueue};
+pub use events::LostReason;
 pub use gate::{KEYFRAME_SPACING, KeyframeGate, LostRange, Recovery};
 pub use pacer::{MAX_STEPS, MIN_CHUNK_PACKETS, MIN_SLEEP, PacingInput, PacingPlan};
 pub use pipeline::{CommandRefused, Lease, OpenEncoder, OpenedEncoder, Pipeline, PipelineParts};
 pub use status::{PipelineStatus, SourceState};
 pub use still::{KEEP_ALIVE, STILL_AFTER, Still, StillPicture, StillPolicy};
 pub use supervisor::{OpenSource, RETRY_EVERY};
+pub use switch::{OnSwitch, SwitchError};

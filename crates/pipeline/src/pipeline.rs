@@ -5,9 +5,10 @@ use crate::encode_loop::EncodeLoop;
 use crate::gate::LostRange;
 use crate::status::{PipelineStatus, StatusBoard};
 use crate::supervisor::OpenSource;
+use crate::switch::OnSwitch;
 use encode::{EncodeError, Encoder, EncoderConfig, KeyframeReason};
 use events::{EventSink, ViewerId};
-use media::{Bitrate, Bounded, FrameIndex, MonoTime, Slot, StreamParams};
+use media::{Bitrate, Bounded, FrameIndex, MonoTime, Refusal, Slot, StreamParams};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,17 +62,42 @@ impl fmt::Debug for PipelineParts {
     }
 }
 
-/// The pipeline has more commands waiting than it may hold, or is gone.
+/// A command that was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the pipeline takes no more commands now")]
-pub struct CommandRefused;
+pub enum CommandRefused {
+    /// More commands wait than the pipeline may hold; later it may take them.
+    #[error("the pipeline is too busy to take this now")]
+    Full,
+    /// The pipeline has ended: the status says why.
+    #[error("the pipeline has ended")]
+    Ended,
+}
 
-#[derive(Debug)]
+/// What others ask of the encode thread, in the order in which they ask.
 pub(crate) enum Command {
     Join(Box<Consumer>),
     Keyframe(KeyframeReason),
     Lost(LostRange),
     Rate { viewer: ViewerId, bitrate: Bitrate },
+    Lead(Option<ViewerId>),
+    Params(StreamParams),
+    Source { open: OpenSource, done: OnSwitch },
+    Encoder { open: OpenEncoder, done: OnSwitch },
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Join(_) => "Join",
+            Self::Keyframe(_) => "Keyframe",
+            Self::Lost(_) => "Lost",
+            Self::Rate { .. } => "Rate",
+            Self::Lead(_) => "Lead",
+            Self::Params(_) => "Params",
+            Self::Source { .. } => "Source",
+            Self::Encoder { .. } => "Encoder",
+        })
+    }
 }
 
 /// A consumer that goes.
@@ -90,24 +116,50 @@ pub(crate) struct Shared {
     /// Each lease is in here once at most.
     leaving: Mutex<Vec<Leave>>,
     pub(crate) status: Arc<StatusBoard>,
+    /// What the stream is asked to be; the encode thread takes back what it could not do.
+    params: Mutex<StreamParams>,
     next_token: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(on_status: Box<dyn Fn(&PipelineStatus) + Send + Sync>) -> Self {
+    pub(crate) fn new(
+        params: StreamParams,
+        on_status: Box<dyn Fn(&PipelineStatus) + Send + Sync>,
+    ) -> Self {
         Self {
             slot: Arc::new(Slot::new()),
             commands: Bounded::new(COMMAND_DEPTH, Duration::MAX),
             leaving: Mutex::default(),
             status: Arc::new(StatusBoard::new(on_status)),
+            params: Mutex::new(params),
             next_token: AtomicU64::new(1),
+        }
+    }
+
+    pub(crate) fn params(&self) -> StreamParams {
+        *self.lock_params()
+    }
+
+    fn lock_params(&self) -> MutexGuard<'_, StreamParams> {
+        self.params.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `refused` asked for is not possible: unless something else was asked for meanwhile, the
+    /// stream stays as it is.
+    pub(crate) fn take_back(&self, refused: StreamParams, present: StreamParams) {
+        let mut params = self.lock_params();
+        if *params == refused {
+            *params = present;
         }
     }
 
     pub(crate) fn send(&self, command: Command) -> Result<(), CommandRefused> {
         self.commands
             .push(command, MonoTime::now())
-            .map_err(|_| CommandRefused)?;
+            .map_err(|refused| match refused.reason {
+                Refusal::Closed => CommandRefused::Ended,
+                Refusal::Full | Refusal::Stale => CommandRefused::Full,
+            })?;
         self.slot.nudge();
         Ok(())
     }
@@ -132,7 +184,6 @@ impl Shared {
 #[derive(Debug)]
 pub struct Pipeline {
     shared: Arc<Shared>,
-    params: StreamParams,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -142,24 +193,64 @@ impl Pipeline {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(mut parts: PipelineParts) -> std::io::Result<Self> {
-        let (number, params) = (parts.number, parts.params);
+        let number = parts.number;
         let listener = std::mem::replace(&mut parts.on_status, Box::new(|_| {}));
-        let shared = Arc::new(Shared::new(listener));
+        let shared = Arc::new(Shared::new(parts.params, listener));
         let in_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name(format!("encode-{number}"))
             .spawn(move || EncodeLoop::new(parts, in_thread).run())?;
         Ok(Self {
             shared,
-            params,
             thread: Some(thread),
         })
     }
 
-    /// What its consumers get.
+    /// What its consumers get. Right after [`set_params`](Self::set_params) this is what was asked
+    /// for; if no encoder opens for that, it is the old ones again.
     #[must_use]
-    pub const fn params(&self) -> StreamParams {
-        self.params
+    pub fn params(&self) -> StreamParams {
+        self.shared.params()
+    }
+
+    /// Changes rate, bitrate, profile or size of the running stream with the next picture. The
+    /// encoder is opened again, with a keyframe, only where it must be.
+    ///
+    /// # Errors
+    /// [`CommandRefused`]; nothing is changed then.
+    pub fn set_params(&self, params: StreamParams) -> Result<(), CommandRefused> {
+        // Held across the sending, so that the last to ask is also the last to be heard.
+        let mut present = self.shared.lock_params();
+        self.shared.send(Command::Params(params))?;
+        *present = params;
+        Ok(())
+    }
+
+    /// Changes the source of the running stream. The new one is opened first; if it does not open,
+    /// the old one stays and `done` hears why.
+    ///
+    /// # Errors
+    /// [`CommandRefused`]; nothing is changed then and `done` hears nothing.
+    pub fn switch_source(&self, open: OpenSource, done: OnSwitch) -> Result<(), CommandRefused> {
+        self.shared.send(Command::Source { open, done })
+    }
+
+    /// Changes the encoder of the running stream. The new one is opened first; if it does not open,
+    /// the old one stays and `done` hears why.
+    ///
+    /// # Errors
+    /// [`CommandRefused`]; nothing is changed then and `done` hears nothing.
+    pub fn switch_encoder(&self, open: OpenEncoder, done: OnSwitch) -> Result<(), CommandRefused> {
+        self.shared.send(Command::Encoder { open, done })
+    }
+
+    /// Says whose link decides the bitrate; `None`, or one who is not there, leaves it to the viewer
+    /// that joined first.
+    ///
+    /// # Errors
+    /// [`CommandRefused`].
+    pub fn set_lead(&self, lead: Option<ViewerId>) -> Result<(), CommandRefused> {
+        self.shared.send(Command::Lead(lead))
     }
 
     /// A glance at it.
@@ -230,7 +321,8 @@ impl Lease {
         }))
     }
 
-    /// Tells what the viewer's link carries. The encoder follows the viewer that joined first.
+    /// Tells what the viewer's link carries. The encoder follows the lead, which is the viewer that
+    /// joined first unless [`Pipeline::set_lead`] names another.
     ///
     /// # Errors
     /// [`CommandRefused`].

@@ -1,6 +1,7 @@
 //! What a pipeline shows right now, for people: source, encoder, size, viewers.
 
 use capture::SourceInfo;
+use events::LostReason;
 use media::{Bitrate, Size};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -13,8 +14,10 @@ pub enum SourceState {
     Idle,
     /// Pictures come.
     Present(SourceInfo),
-    /// No pictures; the reason in words. It is tried again.
+    /// No pictures: viewers see a slate with the reason. It is tried again.
     Absent {
+        /// What the slate says.
+        reason: LostReason,
         /// Reason in words.
         why: String,
     },

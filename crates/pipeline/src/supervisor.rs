@@ -3,7 +3,7 @@
 use crate::priority;
 use crate::status::{SourceState, StatusBoard};
 use capture::{Source, SourceError, SourceInfo, StopSignal};
-use events::{EventSink, FrameSuperseded, SourceChange};
+use events::{EventSink, FrameSuperseded, LostReason, SourceChange};
 use media::{Frame, MonoTime, Slot};
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
@@ -77,7 +77,8 @@ impl SupervisorParts {
                 Err(_panic) => "the source panicked; the log says where".to_owned(),
             };
             tracing::warn!(%why, "no picture from the source; trying again");
-            self.report(SourceState::Absent { why }, false);
+            let reason = LostReason::NoSignal;
+            self.report(SourceState::Absent { reason, why }, Some(reason));
             if stop.wait(None, Some(RETRY_EVERY)).is_err() {
                 return;
             }
@@ -98,7 +99,7 @@ impl SupervisorParts {
                 .is_none_or(|info| info.size != frame.size)
             {
                 let info = source.info();
-                self.report(SourceState::Present(info.clone()), true);
+                self.report(SourceState::Present(info.clone()), None);
                 announced = Some(info);
             }
             match self.slot.put(frame) {
@@ -116,11 +117,11 @@ impl SupervisorParts {
         Ok(())
     }
 
-    fn report(&self, state: SourceState, present: bool) {
+    fn report(&self, state: SourceState, lost: Option<LostReason>) {
         let pipeline = self.pipeline;
         self.events.emit(SourceChange {
             pipeline,
-            present,
+            lost,
             at: MonoTime::now(),
         });
         self.status.update(|status| status.source = state);

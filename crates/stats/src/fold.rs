@@ -422,6 +422,7 @@ fn cause_name(cause: KeyframeCause) -> &'static str {
         KeyframeCause::Loss => "loss",
         KeyframeCause::Refused => "refused",
         KeyframeCause::Reopened => "reopened",
+        KeyframeCause::Signal => "signal",
         KeyframeCause::Encoder => "encoder",
     }
 }

@@ -172,7 +172,7 @@ impl World {
             events: sink,
             on_status: Box::new(|_| {}),
         };
-        let shared = Arc::new(Shared::new(Box::new(|_| {})));
+        let shared = Arc::new(Shared::new(parts.params, Box::new(|_| {})));
         Self {
             looped: EncodeLoop::new(parts, Arc::clone(&shared)),
             shared,

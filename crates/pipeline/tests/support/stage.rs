@@ -82,7 +82,7 @@ impl Stage {
 
     pub(crate) fn until_absent(&self, part_of_reason: &str) {
         self.until(part_of_reason, |status| match &status.source {
-            SourceState::Absent { why } => why.contains(part_of_reason),
+            SourceState::Absent { why, .. } => why.contains(part_of_reason),
             _ => false,
         });
     }

@@ -141,7 +141,7 @@ fn after_the_last_reset_the_stream_has_ended_and_the_status_says_why() {
         Op::Pass { ms: 10_000 },
     ]);
     assert!(world.holders[0].queue.is_closed());
-    let SourceState::Absent { why } = world.shared.status.get().source else {
+    let SourceState::Absent { why, .. } = world.shared.status.get().source else {
         panic!("the stream has ended");
     };
     assert!(
