@@ -7,6 +7,7 @@ use control::origin::{Authority, Origin};
 use host::config::{Resolved, Surroundings};
 use media::PacketBatch;
 use std::str::from_utf8;
+use std::time::{Duration, Instant};
 use webrtc::packetise::packetise;
 use webrtc::tcp::Deframer;
 
@@ -23,6 +24,9 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("annex_b", annex_b),
     ("barcode", barcode),
     ("settings", settings),
+    ("jetkvm_hidrpc", jetkvm_hidrpc),
+    ("jetkvm_signalling", jetkvm_signalling),
+    ("jetkvm_rpc", jetkvm_rpc),
 ];
 
 /// Runs the entry of that name; `false` when there is none.
@@ -108,5 +112,42 @@ fn settings(bytes: &[u8]) {
             .entry("state-dir".to_owned())
             .or_insert_with(|| "/nowhere".to_owned());
         let _ = Resolved::load(&around);
+    }
+}
+
+/// Messages one after the other: a length, a pause before it in milliseconds, its bytes.
+fn jetkvm_hidrpc(mut bytes: &[u8]) {
+    let mut keyboard = jetkvm::Keyboard::default();
+    let mut now = Instant::now();
+    while let [length, pause_ms, rest @ ..] = bytes {
+        let (message, rest) = rest.split_at(rest.len().min(usize::from(*length)));
+        bytes = rest;
+        now += Duration::from_millis(u64::from(*pause_ms));
+        keyboard.tick(now);
+        if let Ok(message) = jetkvm::hidrpc::FromClient::parse(message) {
+            keyboard.take(message, now);
+        }
+        assert!(keyboard.deadline().is_none_or(|deadline| deadline > now));
+    }
+}
+
+fn jetkvm_signalling(bytes: &[u8]) {
+    if let Ok(text) = from_utf8(bytes) {
+        let _ = jetkvm::signalling::FromClient::parse(text);
+        let _ = jetkvm::signalling::read_offer(text);
+    }
+}
+
+/// Whatever is refused with words is refused in JSON.
+fn jetkvm_rpc(bytes: &[u8]) {
+    let Ok(text) = from_utf8(bytes) else { return };
+    match jetkvm::rpc::parse(text) {
+        Ok(request) => {
+            if let jetkvm::rpc::Call::Wheel { y, x } = request.call {
+                let _ = jetkvm::Pointer::wheel(y, x);
+            }
+        }
+        Err(Some(refusal)) => assert!(refusal.starts_with('{')),
+        Err(None) => {}
     }
 }
