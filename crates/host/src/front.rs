@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{oneshot, watch};
-use webrtc::{Engine, OfferError};
+use webrtc::{Engine, OfferError, SessionOptions};
 
 /// Who waits for the end of which session.
 #[derive(Clone, Default)]
@@ -109,6 +109,7 @@ impl control::Engine for Front {
         } = offer;
         self.engine.offer(
             sdp,
+            SessionOptions::default(),
             Box::new(move |outcome| match outcome {
                 Ok(answer) => {
                     let viewer = answer.viewer;
@@ -140,7 +141,9 @@ impl control::Engine for Front {
         let reason = match reason {
             control::EndReason::Timeout => webrtc::EndReason::Timeout,
             control::EndReason::HostStopped => webrtc::EndReason::HostStopped,
-            control::EndReason::Lost => webrtc::EndReason::Timeout,
+            control::EndReason::Lost => webrtc::EndReason::Lost,
+            control::EndReason::Replaced => webrtc::EndReason::Replaced,
+            control::EndReason::Operator => webrtc::EndReason::Operator,
             control::EndReason::Error => webrtc::EndReason::Error,
             _ => webrtc::EndReason::Left,
         };
@@ -166,6 +169,9 @@ fn to_control(reason: webrtc::EndReason) -> control::EndReason {
         webrtc::EndReason::Timeout => control::EndReason::Timeout,
         webrtc::EndReason::HostStopped => control::EndReason::HostStopped,
         webrtc::EndReason::StreamEnded => control::EndReason::SourceEnded,
+        webrtc::EndReason::Replaced => control::EndReason::Replaced,
+        webrtc::EndReason::Operator => control::EndReason::Operator,
+        webrtc::EndReason::Lost => control::EndReason::Lost,
         webrtc::EndReason::Error => control::EndReason::Error,
     }
 }

@@ -234,6 +234,7 @@ fn start_engine(
             },
             events: events.clone(),
             pipeline: Box::new(move || Ok(Arc::clone(&pipeline))),
+            on_channel: Box::new(|_, _| {}),
             on_end: Box::new(move |viewer, reason| endings.ended(viewer, reason)),
         }
     };

@@ -1,5 +1,6 @@
 //! The handle that the rest of the host holds: offers go in, sessions live on the network thread.
 
+use crate::channels::{ChannelId, Message, OnChannel};
 use crate::net::NetThread;
 use crate::udp::UdpPort;
 use crate::wake::Alarm;
@@ -31,6 +32,24 @@ pub struct EngineConfig {
     pub initial_estimate: Bitrate,
 }
 
+/// Whom a session speaks to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flavour {
+    /// A browser with our page, or any player of standard WebRTC.
+    #[default]
+    Page,
+    /// A client made for a JetKVM device: payload type 102 where it is offered, no header
+    /// extensions, and a keyframe every two seconds until it has asked for one itself.
+    JetKvm,
+}
+
+/// How one session is to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SessionOptions {
+    /// Whom it speaks to.
+    pub flavour: Flavour,
+}
+
 /// Why a session ended. The first reason wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
@@ -42,6 +61,12 @@ pub enum EndReason {
     HostStopped,
     /// The stream ended: no encoder, or an operator's decision.
     StreamEnded,
+    /// Another session took its place.
+    Replaced,
+    /// Somebody with the right to do so ended it.
+    Operator,
+    /// The connection broke off without a goodbye.
+    Lost,
     /// The connection broke a rule of the protocol.
     Error,
 }
@@ -55,6 +80,9 @@ impl EndReason {
             Self::Timeout => "timeout",
             Self::HostStopped => "host stopped",
             Self::StreamEnded => "stream ended",
+            Self::Replaced => "replaced",
+            Self::Operator => "operator",
+            Self::Lost => "lost",
             Self::Error => "error",
         }
     }
@@ -72,7 +100,7 @@ pub enum OfferError {
     /// Not an SDP offer that can be understood.
     #[error("the SDP offer cannot be read: {0}")]
     Malformed(String),
-    /// No video section with a codec in common.
+    /// Neither a video section with a codec in common, nor data channels without any video.
     #[error("the SDP offer has no video section with H.264 in packetization-mode 1")]
     NoCommonCodec,
     /// Too many sessions, or no pipeline.
@@ -96,10 +124,36 @@ pub type FindPipeline = Box<dyn Fn() -> Result<Arc<Pipeline>, String> + Send>;
 /// Hears of each session's end, on the network thread; must not block.
 pub type OnEnd = Box<dyn Fn(ViewerId, EndReason) + Send>;
 
+/// Hears that a pause or resume is in effect, or (`false`) that there is no such session; on the
+/// network thread; must not block.
+pub type OnDone = Box<dyn FnOnce(bool) + Send>;
+
 pub(crate) enum Command {
-    Offer { sdp: String, on_answer: OnAnswer },
-    Candidate { viewer: ViewerId, candidate: String },
-    Close { viewer: ViewerId, reason: EndReason },
+    Offer {
+        sdp: String,
+        options: SessionOptions,
+        on_answer: OnAnswer,
+    },
+    Candidate {
+        viewer: ViewerId,
+        candidate: String,
+    },
+    Close {
+        viewer: ViewerId,
+        reason: EndReason,
+    },
+    Send {
+        viewer: ViewerId,
+        channel: ChannelId,
+        message: Message,
+    },
+    Pause {
+        viewer: ViewerId,
+        paused: bool,
+        on_done: OnDone,
+    },
+    Keyframe(ViewerId),
+    Lead(Option<ViewerId>),
     AcceptTcp(TcpStream),
     TcpPort(u16),
     Stop,
@@ -113,6 +167,8 @@ pub struct EngineParts {
     pub events: EventSink,
     /// Finds the pipeline for a new session.
     pub pipeline: FindPipeline,
+    /// Hears of data channels and their messages.
+    pub on_channel: OnChannel,
     /// Hears of each session's end.
     pub on_end: OnEnd,
 }
@@ -162,43 +218,90 @@ impl Engine {
         self.udp
     }
 
-    fn send(&self, command: Command) {
+    fn command(&self, command: Command) {
         // The thread outlives every handle, so a failed send is a panic already reported there.
         if self.commands.send(command).is_ok() {
             self.alarm.ring();
         }
     }
 
-    /// Answers an offer with a new session.
-    pub fn offer(&self, sdp: String, on_answer: OnAnswer) {
-        self.send(Command::Offer { sdp, on_answer });
+    /// Answers an offer with a new session. An offer of data channels alone makes one that never
+    /// takes a lease.
+    pub fn offer(&self, sdp: String, options: SessionOptions, on_answer: OnAnswer) {
+        self.command(Command::Offer {
+            sdp,
+            options,
+            on_answer,
+        });
     }
 
     /// Takes a candidate of the viewer's, as in `a=candidate:`.
     pub fn candidate(&self, viewer: ViewerId, candidate: String) {
-        self.send(Command::Candidate { viewer, candidate });
+        self.command(Command::Candidate { viewer, candidate });
     }
 
     /// Ends a session.
     pub fn close(&self, viewer: ViewerId, reason: EndReason) {
-        self.send(Command::Close { viewer, reason });
+        self.command(Command::Close { viewer, reason });
+    }
+
+    /// Sends a message. What a client does not take in time is bounded by
+    /// [`MAX_BUFFERED_BYTES`](crate::MAX_BUFFERED_BYTES) a channel: beyond it an unreliable channel
+    /// drops the message, and a session with a reliable one ends. Messages to channels and sessions
+    /// that are gone are dropped.
+    pub fn send(&self, viewer: ViewerId, channel: ChannelId, message: Message) {
+        self.command(Command::Send {
+            viewer,
+            channel,
+            message,
+        });
+    }
+
+    /// Gives the session's lease back: no picture is sent until [`resume`](Self::resume), while the
+    /// connection and its channels live on. Pausing a paused session changes nothing.
+    pub fn pause(&self, viewer: ViewerId, on_done: OnDone) {
+        self.command(Command::Pause {
+            viewer,
+            paused: true,
+            on_done,
+        });
+    }
+
+    /// Takes a lease again; the first picture is a keyframe. Resuming a session that is not paused
+    /// changes nothing.
+    pub fn resume(&self, viewer: ViewerId, on_done: OnDone) {
+        self.command(Command::Pause {
+            viewer,
+            paused: false,
+            on_done,
+        });
+    }
+
+    /// Asks for a keyframe, as the viewer itself may by RTCP.
+    pub fn request_keyframe(&self, viewer: ViewerId) {
+        self.command(Command::Keyframe(viewer));
+    }
+
+    /// Names the viewer whose link decides the bitrate; `None` leaves it to whoever joined first.
+    pub fn lead(&self, viewer: Option<ViewerId>) {
+        self.command(Command::Lead(viewer));
     }
 
     /// Names the port on which ICE-TCP connections are accepted and handed over; answers made from
     /// now on offer it.
     pub fn set_tcp_port(&self, port: u16) {
-        self.send(Command::TcpPort(port));
+        self.command(Command::TcpPort(port));
     }
 
     /// Takes over a connection that speaks RFC 4571.
     pub fn accept_tcp(&self, stream: TcpStream) {
-        self.send(Command::AcceptTcp(stream));
+        self.command(Command::AcceptTcp(stream));
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.send(Command::Stop);
+        self.command(Command::Stop);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

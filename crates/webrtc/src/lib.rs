@@ -3,6 +3,7 @@
 //! Owns packetising, sending, loss recovery and rate; refuses to know about logins or pages.
 
 mod addresses;
+mod channels;
 pub mod dependency;
 mod engine;
 mod negotiation;
@@ -16,12 +17,17 @@ mod session;
 pub mod tcp;
 mod twins;
 mod udp;
+mod video;
 mod wake;
 mod wire;
 
 pub use addresses::reachable as reachable_addresses;
+pub use channels::{
+    ChannelEvent, ChannelId, MAX_BUFFERED_BYTES, MAX_CHANNELS, MAX_LABEL_BYTES, MAX_MESSAGE_BYTES,
+    Message, OnChannel,
+};
 pub use engine::{
-    Answer, EndReason, Engine, EngineConfig, EngineParts, FindPipeline, MAX_SDP_BYTES,
-    MAX_SESSIONS, OfferError, OnAnswer, OnEnd,
+    Answer, EndReason, Engine, EngineConfig, EngineParts, FindPipeline, Flavour, MAX_SDP_BYTES,
+    MAX_SESSIONS, OfferError, OnAnswer, OnDone, OnEnd, SessionOptions,
 };
 pub use negotiation::answer_offline;

@@ -1,17 +1,20 @@
 //! From an SDP offer to an answer: which codec, which header extensions, which section.
 
+use crate::channels::{MAX_MESSAGE_BYTES, MAX_SESSION_BUFFERED_BYTES};
 use crate::dependency;
-use crate::engine::{MAX_SDP_BYTES, OfferError};
+use crate::engine::{Flavour, MAX_SDP_BYTES, OfferError};
 use crate::sender::Track;
 use media::{Bitrate, MonoTime};
 use std::time::Duration;
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
 use str0m::format::Codec;
-use str0m::media::Mid;
+use str0m::media::{Mid, Pt};
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, Rtc, RtcConfig};
 
+/// The payload type that one client made for JetKVM devices takes for granted.
+const JETKVM_PAYLOAD_TYPE: u8 = 102;
 /// How often the link is sampled.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
@@ -21,13 +24,15 @@ pub(crate) struct Local {
     pub(crate) certificate: Option<DtlsCert>,
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) initial_estimate: Bitrate,
+    pub(crate) flavour: Flavour,
 }
 
 /// An answered offer, before anything was started for it.
 pub(crate) struct Negotiated {
     pub(crate) rtc: Rtc,
     pub(crate) answer: String,
-    pub(crate) track: Track,
+    /// None where the offer has data channels and no video at all.
+    pub(crate) track: Option<Track>,
 }
 
 /// Answers an offer.
@@ -48,7 +53,11 @@ pub(crate) fn negotiate(sdp: &str, local: Local, now: MonoTime) -> Result<Negoti
         .accept_offer(offer)
         .map_err(|error| malformed(&error))?;
     let answer = answer.to_sdp_string();
-    let track = find_track(&rtc, &answer).ok_or(OfferError::NoCommonCodec)?;
+    let track = find_track(&rtc, &answer, local.flavour);
+    let only_data = !has_section(sdp, "video") && has_section(sdp, "application");
+    if track.is_none() && !only_data {
+        return Err(OfferError::NoCommonCodec);
+    }
     Ok(Negotiated { rtc, answer, track })
 }
 
@@ -62,27 +71,38 @@ pub fn answer_offline(sdp: &str) -> Result<String, OfferError> {
         certificate: None,
         candidates: Vec::new(),
         initial_estimate,
+        flavour: Flavour::Page,
     };
     negotiate(sdp, local, MonoTime::now()).map(|negotiated| negotiated.answer)
 }
 
-fn configure(local: &Local) -> RtcConfig {
+/// The header extensions agreed to. One of the clients made for JetKVM devices forwards packets
+/// with the bytes of their extensions cut out, so they get none; their rate is not estimated then.
+fn extensions(flavour: Flavour) -> ExtensionMap {
     let mut extensions = ExtensionMap::empty();
-    extensions.set(2, Extension::AbsoluteSendTime);
-    extensions.set(3, Extension::TransportSequenceNumber);
-    extensions.set(4, Extension::RtpMid);
-    extensions.set(5, Extension::PlayoutDelay);
-    extensions.set(6, Extension::AbsoluteCaptureTime);
-    extensions.set(7, dependency::extension());
+    if flavour == Flavour::Page {
+        extensions.set(2, Extension::AbsoluteSendTime);
+        extensions.set(3, Extension::TransportSequenceNumber);
+        extensions.set(4, Extension::RtpMid);
+        extensions.set(5, Extension::PlayoutDelay);
+        extensions.set(6, Extension::AbsoluteCaptureTime);
+        extensions.set(7, dependency::extension());
+    }
+    extensions
+}
+
+fn configure(local: &Local) -> RtcConfig {
     let estimate = str0m::bwe::Bitrate::bps(u64::from(local.initial_estimate.bps()));
     let mut config = RtcConfig::new()
         .clear_codecs()
         .enable_h264(true)
-        .set_extension_map(extensions)
+        .set_extension_map(extensions(local.flavour))
         .set_ice_lite(true)
         .set_rtp_mode(true)
         .enable_raw_packets(true)
         .enable_bwe(Some(estimate))
+        .set_sctp_max_message_size(MAX_MESSAGE_BYTES as u32)
+        .set_sctp_max_buffered_amount(MAX_SESSION_BUFFERED_BYTES)
         .set_stats_interval(Some(SAMPLE_EVERY));
     if let Some(certificate) = &local.certificate {
         config = config.set_dtls_cert(certificate.clone());
@@ -91,17 +111,24 @@ fn configure(local: &Local) -> RtcConfig {
 }
 
 /// How to send on the first video section of our answer that sends.
-fn find_track(rtc: &Rtc, answer: &str) -> Option<Track> {
+fn find_track(rtc: &Rtc, answer: &str, flavour: Flavour) -> Option<Track> {
     let mid = sending_video_mid(answer)?;
     let media = rtc.media(mid)?;
     let codecs = rtc.codec_config();
-    let payload_type = media.remote_pts().iter().copied().find(|pt| {
+    let fits = |pt: &Pt| {
         codecs.params().iter().any(|param| {
             param.pt() == *pt
                 && param.spec().codec == Codec::H264
                 && param.spec().format.packetization_mode == Some(1)
         })
-    })?;
+    };
+    let mut fitting = media.remote_pts().iter().copied().filter(fits);
+    let first = fitting.next()?;
+    let fixed = fitting.find(|pt| **pt == JETKVM_PAYLOAD_TYPE);
+    let payload_type = match flavour {
+        Flavour::Page => first,
+        Flavour::JetKvm => fixed.unwrap_or(first),
+    };
     let extensions = media.remote_extmap();
     let has = |wanted: &Extension| extensions.iter().any(|(_, known)| known == wanted);
     Some(Track {
@@ -112,6 +139,14 @@ fn find_track(rtc: &Rtc, answer: &str) -> Option<Track> {
         dependencies: extensions
             .iter()
             .any(|(_, known)| known.as_uri() == dependency::URI),
+    })
+}
+
+fn has_section(sdp: &str, kind: &str) -> bool {
+    let mut lines = sdp.lines();
+    lines.any(|line| {
+        let media = line.strip_prefix("m=").and_then(|m| m.strip_prefix(kind));
+        media.is_some_and(|rest| rest.starts_with(' '))
     })
 }
 

@@ -1,8 +1,11 @@
 //! The network thread: sleeps on sockets, alarm and deadlines, and drives every session.
 
 use crate::addresses;
-use crate::engine::{Answer, Command, EndReason, EngineParts, MAX_SESSIONS, OfferError};
-use crate::session::{Session, SessionParts};
+use crate::channels::OnChannel;
+use crate::engine::{
+    Answer, Command, EndReason, EngineParts, MAX_SESSIONS, OfferError, SessionOptions,
+};
+use crate::session::{PacketKind, Session, SessionParts};
 use crate::udp::Route;
 use crate::wake::{Alarm, readable, sleep};
 use crate::wire::Wire;
@@ -11,16 +14,15 @@ use media::MonoTime;
 use pipeline::priority;
 use rustix::event::{PollFd, PollFlags};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 use str0m::config::DtlsCert;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Input};
 
-/// STUN and DTLS begin with a smaller byte than RTP and RTCP (RFC 7983).
-const FIRST_RTP_BYTE: u8 = 128;
-
 pub(crate) struct NetThread {
     parts: EngineParts,
+    on_channel: Rc<OnChannel>,
     wire: Wire,
     alarm: Alarm,
     inbox: Receiver<Command>,
@@ -36,11 +38,12 @@ pub(crate) struct NetThread {
 
 impl NetThread {
     pub(crate) fn new(
-        parts: EngineParts,
+        mut parts: EngineParts,
         wire: Wire,
         alarm: Alarm,
         inbox: Receiver<Command>,
     ) -> Self {
+        let on_channel = std::mem::replace(&mut parts.on_channel, Box::new(|_, _| {}));
         let addresses = addresses::reachable(wire.udp.bound().ip());
         let certificate = str0m::crypto::from_feature_flags()
             .dtls_provider
@@ -49,6 +52,7 @@ impl NetThread {
         let (tcp_port, warn_at) = (None, 1);
         Self {
             parts,
+            on_channel: Rc::new(on_channel),
             wire,
             alarm,
             inbox,
@@ -116,14 +120,41 @@ impl NetThread {
     fn obey(&mut self) -> bool {
         while let Ok(command) = self.inbox.try_recv() {
             match command {
-                Command::Offer { sdp, on_answer } => on_answer(self.answer(&sdp)),
+                Command::Offer {
+                    sdp,
+                    options,
+                    on_answer,
+                } => on_answer(self.answer(&sdp, options)),
                 Command::Candidate { viewer, candidate } => self.candidate(viewer, &candidate),
-                Command::Close { viewer, reason } => {
-                    if let Some(at) = self.position(viewer) {
-                        let session = self.sessions.swap_remove(at);
-                        self.end(session, reason);
+                Command::Close { viewer, reason } => self.end_at(self.position(viewer), reason),
+                Command::Send {
+                    viewer,
+                    channel,
+                    message,
+                } => {
+                    let at = self.position(viewer);
+                    let sent = at.map(|at| self.sessions[at].send(channel, &message));
+                    if let Some(Err(reason)) = sent {
+                        self.end_at(at, reason);
                     }
                 }
+                Command::Pause {
+                    viewer,
+                    paused,
+                    on_done,
+                } => {
+                    let at = self.position(viewer);
+                    if let Some(at) = at {
+                        self.sessions[at].set_paused(paused, MonoTime::now());
+                    }
+                    on_done(at.is_some());
+                }
+                Command::Keyframe(viewer) => {
+                    if let Some(at) = self.position(viewer) {
+                        self.sessions[at].request_keyframe(MonoTime::now());
+                    }
+                }
+                Command::Lead(viewer) => self.lead(viewer),
                 Command::AcceptTcp(stream) => self.wire.tcp.add(stream),
                 Command::TcpPort(port) => self.tcp_port = Some(port),
                 Command::Stop => return false,
@@ -132,13 +163,27 @@ impl NetThread {
         true
     }
 
+    fn lead(&self, viewer: Option<ViewerId>) {
+        let told = (self.parts.pipeline)().map(|pipeline| pipeline.set_lead(viewer));
+        if !matches!(told, Ok(Ok(()))) {
+            tracing::warn!(?told, "the bitrate follows the viewer it followed before");
+        }
+    }
+
+    fn end_at(&mut self, at: Option<usize>, reason: EndReason) {
+        if let Some(at) = at {
+            let session = self.sessions.swap_remove(at);
+            self.end(session, reason);
+        }
+    }
+
     fn position(&self, viewer: ViewerId) -> Option<usize> {
         self.sessions
             .iter()
             .position(|session| session.viewer() == viewer)
     }
 
-    fn answer(&mut self, sdp: &str) -> Result<Answer, OfferError> {
+    fn answer(&mut self, sdp: &str, options: SessionOptions) -> Result<Answer, OfferError> {
         if self.sessions.len() >= MAX_SESSIONS {
             return Err(OfferError::Busy(format!(
                 "{MAX_SESSIONS} viewers are the limit"
@@ -150,6 +195,8 @@ impl NetThread {
         let parts = SessionParts {
             viewer,
             config: self.parts.config,
+            options,
+            on_channel: Rc::clone(&self.on_channel),
             certificate: self.certificate.clone(),
             candidates,
             events: self.parts.events.clone(),
@@ -190,10 +237,7 @@ impl NetThread {
             let now = MonoTime::now();
             match self.sessions[at].drive(now, &mut self.wire) {
                 Ok(()) => at += 1,
-                Err(reason) => {
-                    let session = self.sessions.swap_remove(at);
-                    self.end(session, reason);
-                }
+                Err(reason) => self.end_at(Some(at), reason),
             }
         }
     }
@@ -218,11 +262,11 @@ fn deliver(
     let Ok(receive) = Receive::new(protocol, route.remote, route.local, packet) else {
         return false;
     };
-    let urgent = packet.first().is_some_and(|byte| *byte < FIRST_RTP_BYTE);
+    let kind = PacketKind::of(packet);
     let input = Input::Receive(now.to_instant(), receive);
     let session = sessions.iter_mut().find(|session| session.accepts(&input));
     session.is_some_and(|session| {
-        session.take(input, urgent, now);
+        session.take(input, kind, now);
         true
     })
 }

@@ -65,6 +65,14 @@ impl QueueWatch {
         self.next_sequence.saturating_sub(1)
     }
 
+    /// The stream starts anew after silence: clocks have drifted and the route may be another one.
+    /// Sequence numbers go on.
+    pub fn restart(&mut self) {
+        self.sent.clear();
+        self.base_us = [None; 2];
+        self.arrivals.clear();
+    }
+
     fn find(&self, sequence: u64) -> Option<Sent> {
         let at = self
             .sent
@@ -203,6 +211,16 @@ mod tests {
         }
         let report = play(&mut watch, 26_000, &[50; 10]).unwrap();
         assert_eq!(report.standing, Duration::ZERO);
+    }
+
+    #[test]
+    fn clocks_that_drifted_during_a_pause_are_no_queue() {
+        let mut watch = QueueWatch::default();
+        play(&mut watch, 0, &[20; 50]);
+        watch.restart();
+        assert_eq!(watch.feedback([(5, Some(1))], at(60)), None, "old news");
+        let report = play(&mut watch, 3_600_000, &[200; 50]).unwrap();
+        assert_eq!((report.standing, report.lost_permille), (Duration::ZERO, 0));
     }
 
     #[test]

@@ -74,6 +74,13 @@ impl SentMeter {
         self.last_bps
     }
 
+    /// Measures the rate from now on; the total goes on.
+    pub fn restart(&mut self, now: MonoTime) {
+        self.window_bytes = 0;
+        self.window_since = now;
+        self.last_bps = 0;
+    }
+
     /// All bytes so far.
     #[must_use]
     pub const fn total(&self) -> u64 {
@@ -126,6 +133,17 @@ impl RateFollower {
     #[must_use]
     pub const fn target(&self) -> Bitrate {
         self.target
+    }
+
+    /// Allows more or less from now on. What is allowed now but was not before is earned step by
+    /// step.
+    pub fn set_ceiling(&mut self, ceiling: Bitrate) -> Step {
+        self.ceiling = ceiling;
+        let most = self.payload(ceiling.bps().into());
+        if self.target > most {
+            return self.change(most);
+        }
+        Step::Keep
     }
 
     fn target_bps(&self) -> u64 {
@@ -327,6 +345,16 @@ mod tests {
         rate.estimate(1_000_000_000, BUSY, at(0));
         assert!(rate.target().bps() <= 8_000_000 * 92 / 100);
         assert!(rate.target().bps() >= 7_000_000);
+    }
+
+    #[test]
+    fn a_lower_ceiling_holds_at_once_and_a_higher_one_is_earned() {
+        let mut rate = RateFollower::new(mbps(8), mbps(8));
+        let target = changed(rate.set_ceiling(mbps(2)));
+        assert!(target <= 2_000_000, "{target}");
+        assert_eq!(rate.set_ceiling(mbps(20)), Step::Keep);
+        let step = rate.estimate(18_000_000, BUSY, at(0));
+        assert!(changed(step) > 10_000_000);
     }
 
     #[test]

@@ -89,6 +89,12 @@ impl GapTrust {
         self.last_recovery = Some(now);
     }
 
+    /// Takes note that the stream starts anew with a keyframe: whatever is asked for from now on,
+    /// earlier repairs are not the cause.
+    pub fn restart(&mut self) {
+        self.last_recovery = None;
+    }
+
     /// Takes note of a request for a keyframe.
     pub fn keyframe_asked(&mut self, now: MonoTime, rtt: Duration) {
         if let Some(at) = self.last_recovery.take()
@@ -174,6 +180,13 @@ impl LossWatch {
     /// A keyframe or another fresh start: what was lost before does not matter any more.
     pub fn forget_losses(&mut self) {
         self.watched.clear();
+    }
+
+    /// The stream starts anew: nothing sent before can be lost any more. Sequence numbers go on.
+    pub fn restart(&mut self, frame_interval: Duration) {
+        self.watched.clear();
+        self.pictures.clear();
+        self.frame_interval = frame_interval;
     }
 
     /// How often this packet was asked for, and since when.
@@ -365,6 +378,31 @@ mod tests {
             None,
             "a new loss starts anew"
         );
+    }
+
+    #[test]
+    fn what_was_sent_before_a_restart_is_never_lost() {
+        let mut watch = watch(5);
+        watch.asked_again([23], false, at(0));
+        watch.restart(FRAME);
+        assert_eq!(watch.extend(23), Some(23), "numbers go on");
+        assert_eq!(watch.asked_again([23], false, at(200)).lost, None);
+        assert_eq!(watch.asked_again([23], false, at(400)).lost, None);
+        watch.sent(FrameIndex(9), 50, 59);
+        watch.asked_again([23, 55], false, at(600));
+        let lost = watch.asked_again([23, 55], false, at(750)).lost;
+        assert_eq!(lost, Some((FrameIndex(9), FrameIndex(9))));
+    }
+
+    #[test]
+    fn a_keyframe_request_after_a_restart_costs_no_trust() {
+        let mut trust = GapTrust::new(true);
+        for round in 0..5 {
+            trust.invalidated(at(round * 100));
+            trust.restart();
+            trust.keyframe_asked(at(round * 100 + 50), RTT);
+        }
+        assert_eq!(trust.repair(), Repair::Invalidate);
     }
 
     #[test]

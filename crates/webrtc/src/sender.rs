@@ -138,6 +138,18 @@ impl Sender {
         (first, (first + packets).saturating_sub(1))
     }
 
+    /// Drops what is left of the picture on its way, and what was to be sent again.
+    pub(crate) fn abandon(&mut self) {
+        self.in_flight = None;
+        self.twins.forget();
+    }
+
+    /// Begins anew after a pause. Sequence numbers go on, so that the viewer sees one stream.
+    pub(crate) fn restart(&mut self, frame_interval: Duration, now: MonoTime) {
+        self.frame_interval = frame_interval;
+        self.last_begun = now;
+    }
+
     /// Writes the next chunk into the connection.
     pub(crate) fn write_chunk(&mut self, rtc: &mut Rtc, now: MonoTime) {
         let Some(in_flight) = &mut self.in_flight else {

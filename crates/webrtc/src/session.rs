@@ -1,22 +1,19 @@
-//! One viewer: its connection, its lease, its losses and its share of the bandwidth.
+//! One viewer's connection: what comes in, what goes out and when it has to be looked after.
 
-use crate::engine::{EndReason, EngineConfig, FindPipeline, OfferError};
+use crate::channels::{ChannelId, Channels, Message, OnChannel};
+use crate::engine::{EndReason, EngineConfig, FindPipeline, Flavour, OfferError, SessionOptions};
 use crate::negotiation::{Local, Negotiated, negotiate};
-use crate::queue_watch::QueueWatch;
-use crate::rate::{RateFollower, SentMeter, Step};
-use crate::recovery::{GapTrust, LossWatch, Repair};
-use crate::sender::Sender;
+use crate::rate::SentMeter;
+use crate::sender::Track;
+use crate::video::{Measured, Video, VideoParts};
 use crate::wake::Alarm;
 use crate::wire::Wire;
-use encode::KeyframeReason;
-use events::{EventSink, LinkSample, LossRepair, RepairKind, ViewerId};
+use events::{EventSink, ViewerId};
 use media::{Bitrate, MonoTime};
-use pipeline::{Lease, Pipeline, UnitQueue};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 use str0m::bwe::BweKind;
 use str0m::config::DtlsCert;
-use str0m::media::Mid;
 use str0m::rtp::RawPacket;
 use str0m::rtp::rtcp::Rtcp;
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -31,6 +28,8 @@ const SETTLING_WAKE: Duration = Duration::from_millis(100);
 const QUIET_AFTER: Duration = Duration::from_millis(300);
 /// Nothing was sent for this long: nothing is missing any more.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
+/// A message is acknowledged, or sent again, within this time after the last packet about it.
+const CHANNELS_SETTLED_AFTER: Duration = Duration::from_millis(500);
 /// An offer must lead to a connection within this time.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 /// Resent packets are kept this long; older ones would only come too late.
@@ -39,50 +38,60 @@ const RESEND_WITHIN: Duration = Duration::from_millis(500);
 const RESEND_PACKETS: usize = 1024;
 /// Share of resent bytes in a second beyond which resending stops feeding a jam.
 const RESEND_SHARE: f32 = 0.25;
+/// Clients that never ask for a keyframe get one this often.
+const UNASKED_KEYFRAMES: Duration = Duration::from_secs(2);
+
+/// What a packet is, by its first byte (RFC 7983).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PacketKind {
+    /// STUN and the like.
+    Check,
+    /// DTLS, which carries the data channels.
+    Dtls,
+    /// RTP and RTCP.
+    Rtp,
+}
+
+impl PacketKind {
+    pub(crate) fn of(packet: &[u8]) -> Self {
+        match packet.first() {
+            Some(20..=63) => Self::Dtls,
+            Some(128..) => Self::Rtp,
+            _ => Self::Check,
+        }
+    }
+}
 
 /// What a session is made of.
 pub(crate) struct SessionParts {
     pub(crate) viewer: ViewerId,
     pub(crate) config: EngineConfig,
+    pub(crate) options: SessionOptions,
     pub(crate) certificate: Option<DtlsCert>,
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) events: EventSink,
+    pub(crate) on_channel: Rc<OnChannel>,
     pub(crate) alarm: Alarm,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    nacks: u32,
-    plis: u32,
-    estimate_bps: Option<u32>,
-    sent_before: u64,
 }
 
 pub(crate) struct Session {
     viewer: ViewerId,
     rtc: Rtc,
-    lease: Lease,
-    queue: Arc<UnitQueue>,
-    // The pipeline lives at least as long as anybody holds a lease on it.
-    _pipeline: Arc<Pipeline>,
-    events: EventSink,
     config: EngineConfig,
-    sender: Sender,
-    watch: LossWatch,
-    trust: GapTrust,
-    rate: RateFollower,
-    way: QueueWatch,
-    mid: Mid,
+    channels: Channels,
+    /// Absent where the offer had no video.
+    video: Option<Video>,
     connected: bool,
     /// Nothing was sent for some time.
     quiet: bool,
     timeout: MonoTime,
     exchanged_at: MonoTime,
     heard_at: MonoTime,
-    counters: Counters,
+    /// A packet came since the connection last worked.
+    heard_now: bool,
+    channels_busy_until: MonoTime,
     /// Bytes handed to the wire for this session.
     sent: SentMeter,
-    ceiling: Bitrate,
     probe: Probe,
 }
 
@@ -102,66 +111,45 @@ impl Session {
         find_pipeline: &FindPipeline,
     ) -> Result<(Self, String), OfferError> {
         let now = MonoTime::now();
-        let initial_estimate = parts.config.initial_estimate;
-        let (certificate, candidates) = (parts.certificate, parts.candidates);
         let local = Local {
-            certificate,
-            candidates,
-            initial_estimate,
+            certificate: parts.certificate.clone(),
+            candidates: parts.candidates.clone(),
+            initial_estimate: parts.config.initial_estimate,
+            flavour: parts.options.flavour,
         };
-        let Negotiated {
-            mut rtc,
-            answer,
-            track,
-        } = negotiate(sdp, local, now)?;
-
-        let pipeline = find_pipeline().map_err(OfferError::Busy)?;
-        let params = pipeline.params();
-        let alarm = parts.alarm.clone();
-        let queue = UnitQueue::new(params.rate.interval(), move || alarm.ring());
-        let lease = pipeline
-            .acquire(parts.viewer, Arc::clone(&queue))
-            .map_err(|error| OfferError::Busy(error.to_string()))?;
-
-        let rate = RateFollower::new(params.bitrate, initial_estimate.min(params.bitrate));
-        let wanted = str0m::bwe::Bitrate::bps(u64::from(params.bitrate.bps()));
-        rtc.bwe().set_bitrate(str0m::bwe::Bitrate::ZERO, wanted);
-        // A refused command only leaves the encoder at its own bitrate a little longer.
-        let _ = lease.set_rate(rate.target());
-        let session = Self {
+        let Negotiated { rtc, answer, track } = negotiate(sdp, local, now)?;
+        let video = track.map(|track| make_video(&parts, track, find_pipeline, now));
+        let mut session = Self {
             viewer: parts.viewer,
-            sender: Sender::new(
-                parts.viewer,
-                track,
-                params.rate.interval(),
-                parts.events.clone(),
-            ),
-            watch: LossWatch::new(params.rate.interval()),
-            trust: GapTrust::new(track.dependencies),
-            rate,
-            way: QueueWatch::default(),
             rtc,
-            lease,
-            queue,
-            _pipeline: pipeline,
-            events: parts.events,
             config: parts.config,
-            mid: track.mid,
+            channels: Channels::new(parts.viewer, parts.on_channel),
+            video: video.transpose()?,
             connected: false,
             quiet: false,
             timeout: now,
             exchanged_at: now,
             heard_at: now,
-            counters: Counters::default(),
+            heard_now: false,
+            channels_busy_until: now,
             sent: SentMeter::default(),
-            ceiling: params.bitrate,
             probe: Probe::None,
         };
+        session.wish(session.ceiling_bps());
         Ok((session, answer))
     }
 
     pub(crate) const fn viewer(&self) -> ViewerId {
         self.viewer
+    }
+
+    fn ceiling_bps(&self) -> u64 {
+        let ceiling = self.video.as_ref().map(Video::ceiling);
+        ceiling.map_or(0, |ceiling| ceiling.bps().into())
+    }
+
+    fn is_paused(&self) -> bool {
+        self.video.as_ref().is_none_or(Video::is_paused)
     }
 
     pub(crate) fn add_candidate(&mut self, candidate: Candidate) {
@@ -173,33 +161,74 @@ impl Session {
         self.rtc.accepts(input)
     }
 
-    /// Takes a packet. On a quiet stream only what waits for an answer (`urgent`) is answered at
-    /// once: reacting to each report would pad, and padding brings the next report.
-    pub(crate) fn take(&mut self, input: Input<'_>, urgent: bool, now: MonoTime) {
+    /// Takes a packet. On a quiet stream only what waits for an answer is answered at once:
+    /// reacting to each report would pad, and padding brings the next report.
+    pub(crate) fn take(&mut self, input: Input<'_>, kind: PacketKind, now: MonoTime) {
         self.heard_at = now;
-        if urgent || !self.quiet {
+        self.heard_now = true;
+        if kind != PacketKind::Rtp || !self.quiet {
             self.timeout = MonoTime::ZERO;
+        }
+        if kind == PacketKind::Dtls {
+            self.channels_busy_until = now + CHANNELS_SETTLED_AFTER;
         }
         if let Err(error) = self.rtc.handle_input(input) {
             tracing::debug!(viewer = self.viewer.0, %error, "a packet was not understood");
         }
     }
 
+    /// Sends a message on a channel.
+    pub(crate) fn send(&mut self, channel: ChannelId, message: &Message) -> Result<(), EndReason> {
+        self.timeout = MonoTime::ZERO;
+        self.channels.send(&mut self.rtc, channel, message)
+    }
+
+    /// Gives the lease back or takes one again. The estimator pads an idle stream by what it
+    /// believes the link carries, so during a pause it is made to believe in nothing.
+    pub(crate) fn set_paused(&mut self, paused: bool, now: MonoTime) {
+        let Some(video) = self.video.as_mut().filter(|v| v.is_paused() != paused) else {
+            return;
+        };
+        self.probe = Probe::None;
+        self.timeout = MonoTime::ZERO;
+        self.quiet = paused;
+        if paused {
+            video.pause(now);
+            self.wish(0);
+            self.rtc.bwe().reset(str0m::bwe::Bitrate::ZERO);
+        } else {
+            video.resume(now);
+            let (believed, ceiling) = (video.believed(), video.ceiling());
+            self.sent.restart(now);
+            self.rtc.bwe().reset(rate(believed));
+            self.wish(ceiling.bps().into());
+        }
+        tracing::debug!(viewer = self.viewer.0, paused, "pictures");
+    }
+
+    pub(crate) fn request_keyframe(&mut self, now: MonoTime) {
+        if let Some(video) = &mut self.video {
+            video.request_keyframe(now);
+        }
+    }
+
     /// When this session next needs the thread.
     pub(crate) fn wake_at(&self) -> MonoTime {
-        let mut at = self.exchange_at();
-        if let Some(next) = self.sender.next_at() {
-            at = at.min(next);
-        }
+        let video = self.video.as_ref().and_then(Video::wake_at);
+        let exchange = self.exchange_at();
+        let at = video.map_or(exchange, |at| at.min(exchange));
         at.min(self.heard_at + self.patience())
     }
 
     /// When the connection next has to be looked after.
     fn exchange_at(&self) -> MonoTime {
         if self.quiet && self.timeout > MonoTime::ZERO {
-            let settled = self.sender.is_quiet(self.exchanged_at, SETTLED_AFTER);
+            let at = self.exchanged_at;
+            let sender = self.video.as_ref().filter(|video| !video.is_paused());
+            let settled = sender.is_none_or(|video| video.sender().is_quiet(at, SETTLED_AFTER));
+            let settled = settled && at >= self.channels_busy_until;
             let pause = if settled { QUIET_WAKE } else { SETTLING_WAKE };
-            self.timeout.max(self.exchanged_at + pause)
+            self.timeout.max(at + pause)
         } else {
             self.timeout
         }
@@ -216,19 +245,19 @@ impl Session {
     /// Moves everything that can move at `now`.
     pub(crate) fn drive(&mut self, now: MonoTime, wire: &mut Wire) -> Result<(), EndReason> {
         if !self.rtc.is_alive() {
-            return Err(EndReason::Left);
+            return Err(EndReason::Lost);
         }
         if now.since(self.heard_at) >= self.patience() {
             return Err(EndReason::Timeout);
         }
-        if self.queue.is_closed() {
-            return Err(EndReason::StreamEnded);
-        }
-        if self.connected {
-            if self.sender.write_twins(&mut self.rtc, now) {
-                self.exchange(now, wire)?;
+        if let Some(video) = &mut self.video {
+            video.tend(self.connected, now)?;
+            if self.connected {
+                if video.sender_mut().write_twins(&mut self.rtc, now) {
+                    self.exchange(now, wire)?;
+                }
+                self.pump(now, wire)?;
             }
-            self.pump(now, wire)?;
         }
         self.notice_quiet(now);
         self.ask_for_probe();
@@ -240,14 +269,12 @@ impl Session {
 
     /// A stream with nothing to send wishes for no bandwidth, so that nothing is probed for.
     fn notice_quiet(&mut self, now: MonoTime) {
-        let quiet = self.connected && self.sender.is_quiet(now, QUIET_AFTER);
+        let video = self.video.as_ref().filter(|video| !video.is_paused());
+        let still = video.is_none_or(|video| video.sender().is_quiet(now, QUIET_AFTER));
+        let quiet = self.connected && still;
         if quiet != self.quiet {
             self.quiet = quiet;
-            self.wish(if quiet {
-                0
-            } else {
-                u64::from(self.ceiling.bps())
-            });
+            self.wish(if quiet { 0 } else { self.ceiling_bps() });
         }
     }
 
@@ -267,37 +294,28 @@ impl Session {
             }
             Probe::Raise => {
                 self.probe = Probe::None;
-                u64::from(self.ceiling.bps())
+                self.ceiling_bps()
             }
         };
         self.wish(wish);
         self.timeout = MonoTime::ZERO;
     }
 
-    /// Sends what is due of the unit in flight, and starts the next ones.
+    /// Sends what is due of the picture on its way, and starts the next ones.
     fn pump(&mut self, now: MonoTime, wire: &mut Wire) -> Result<(), EndReason> {
         let mut now = now;
-        loop {
-            if self.sender.is_idle() {
-                let Some(unit) = self.queue.pop() else {
-                    return Ok(());
-                };
-                if unit.is_keyframe() {
-                    self.watch.forget_losses();
-                }
-                let link_bps = self.counters.estimate_bps.map(u64::from);
-                let (first, last) = self.sender.begin(unit, now, link_bps);
-                self.watch.sent(self.sender.frame(), first, last);
-            }
-            if self.sender.is_paced(now) {
-                return Ok(());
-            }
-            self.sender.write_chunk(&mut self.rtc, now);
+        while let Some(video) = &mut self.video
+            && video.is_ready(now)
+        {
+            video.sender_mut().write_chunk(&mut self.rtc, now);
             self.exchange(now, wire)?;
             wire.flush();
             now = MonoTime::now();
-            self.sender.chunk_sent(now);
+            if let Some(video) = &mut self.video {
+                video.sender_mut().chunk_sent(now);
+            }
         }
+        Ok(())
     }
 
     /// Lets the connection work until it has nothing more to say.
@@ -331,154 +349,85 @@ impl Session {
                 }
             }
         }
+        self.heard_now = false;
         self.sent.add(wire.sent_bytes() - before, now);
+        if self.channels.unacknowledged(&mut self.rtc) > 0 {
+            self.channels_busy_until = now + CHANNELS_SETTLED_AFTER;
+        }
         Ok(())
     }
 
     fn on_event(&mut self, event: Event, now: MonoTime) -> Result<(), EndReason> {
         match event {
-            Event::Connected => {
-                tracing::info!(viewer = self.viewer.0, "connected");
-                self.connected = true;
-                if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(self.mid, None) {
-                    stream.set_unpaced(true);
-                    stream.set_rtx_cache(RESEND_PACKETS, RESEND_WITHIN, Some(RESEND_SHARE));
+            Event::Connected => self.on_connected(),
+            Event::ChannelData(message) => self.channels.received(&message),
+            Event::ChannelOpen(id, label) => self.channels.opened(&mut self.rtc, id, &label),
+            Event::ChannelClose(id) => self.channels.closed(id),
+            Event::KeyframeRequest(_) => {
+                if let Some(video) = &mut self.video {
+                    video.keyframe_asked(now);
                 }
             }
-            Event::KeyframeRequest(_) => {
-                self.counters.plis += 1;
-                self.trust.keyframe_asked(now, self.watch.rtt());
-                self.watch.forget_losses();
-                // A full command queue means that the encoder is about to look at it anyway.
-                let _ = self.lease.request_keyframe(KeyframeReason::Requested);
-            }
             Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                let bps = estimate.as_u64();
-                self.counters.estimate_bps = Some(u32::try_from(bps).unwrap_or(u32::MAX));
-                let step = self.rate.estimate(bps, self.sent.bps(now), now);
-                self.follow(step);
+                self.on_estimate(estimate, now);
             }
             Event::RawPacket(packet) => self.on_raw(*packet, now),
             Event::MediaEgressStats(stats) => {
-                if let Some(rtt) = stats.rtt {
-                    self.watch.set_rtt(rtt);
+                let link = Measured {
+                    rtt: stats.rtt,
+                    loss: stats.loss,
+                    sent_bytes: self.sent.total(),
+                };
+                if let Some(video) = &mut self.video {
+                    video.sample(&link, now);
                 }
-                self.sample(stats.loss, now);
             }
-            Event::Closed => return Err(EndReason::Left),
+            // A goodbye comes in a packet; silence ends an association by its timers.
+            Event::Closed if self.heard_now => return Err(EndReason::Left),
+            Event::Closed => return Err(EndReason::Lost),
             _ => {}
         }
         Ok(())
     }
 
-    fn follow(&mut self, step: Step) {
-        match step {
-            Step::Keep => {}
-            Step::Change(target) => {
-                // A refused command leaves the encoder at its rate until the next change.
-                let _ = self.lease.set_rate(target);
+    fn on_connected(&mut self) {
+        tracing::info!(viewer = self.viewer.0, "connected");
+        self.connected = true;
+        let mid = self.video.as_ref().map(Video::mid);
+        let mut api = self.rtc.direct_api();
+        if let Some(stream) = mid.and_then(|mid| api.stream_tx_by_mid(mid, None)) {
+            stream.set_unpaced(true);
+            stream.set_rtx_cache(RESEND_PACKETS, RESEND_WITHIN, Some(RESEND_SHARE));
+        }
+    }
+
+    fn on_estimate(&mut self, estimate: str0m::bwe::Bitrate, now: MonoTime) {
+        if self.is_paused() {
+            if estimate > str0m::bwe::Bitrate::ZERO {
+                self.rtc.bwe().reset(str0m::bwe::Bitrate::ZERO);
             }
-            Step::Test => self.probe = Probe::Lower,
+            return;
+        }
+        let sent_bps = self.sent.bps(now);
+        if let Some(video) = &mut self.video
+            && video.estimated(estimate.as_u64(), sent_bps, now)
+        {
+            self.probe = Probe::Lower;
         }
     }
 
     fn on_raw(&mut self, packet: RawPacket, now: MonoTime) {
+        let Some(video) = &mut self.video else { return };
         match packet {
-            RawPacket::RtpTx(header, payload) => {
-                if let Some(sequence) = header.ext_vals.transport_cc {
-                    let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-                    self.way.sent(sequence, bytes, now);
-                }
-            }
-            RawPacket::RtcpRx(Rtcp::Nack(nack)) => {
-                let sequences = nack.reports.iter().flat_map(|entry| {
-                    let following = (0..16).filter(move |bit| entry.blp >> bit & 1 == 1);
-                    std::iter::once(entry.pid)
-                        .chain(following.map(move |bit| entry.pid.wrapping_add(bit + 1)))
-                });
-                self.on_nack(sequences.collect(), now);
-            }
+            RawPacket::RtpTx(header, payload) => video.packet_sent(&header, payload.len(), now),
+            RawPacket::RtcpRx(Rtcp::Nack(nack)) => video.asked_again(&nack, now),
             RawPacket::RtcpRx(Rtcp::Twcc(twcc)) => {
-                let zero = MonoTime::ZERO.to_instant();
-                let packets = twcc.into_iter(zero, self.way.last_sequence().into());
-                let packets = packets.map(|(sequence, _, arrived)| {
-                    let since = arrived.map(|arrived| arrived.saturating_duration_since(zero));
-                    (
-                        *sequence,
-                        since.and_then(|since| i64::try_from(since.as_micros()).ok()),
-                    )
-                });
-                if let Some(report) = self.way.feedback(packets, now) {
-                    if let Some(round_trip) = report.round_trip {
-                        self.watch.offer_rtt(round_trip);
-                    }
-                    let step = self.rate.way(report, self.sent.bps(now), now);
-                    self.follow(step);
+                if video.feedback(twcc, self.sent.bps(now), now) {
+                    self.probe = Probe::Lower;
                 }
             }
             _ => {}
         }
-    }
-
-    fn on_nack(&mut self, sequences: Vec<u16>, now: MonoTime) {
-        let packets = u32::try_from(sequences.len()).unwrap_or(u32::MAX);
-        self.counters.nacks = self.counters.nacks.saturating_add(packets);
-        let sent: Vec<u64> = sequences
-            .into_iter()
-            .filter_map(|sequence| self.watch.extend(sequence))
-            .collect();
-        let rtt = self.watch.rtt();
-        for sequence in &sent {
-            self.sender.asked_again(*sequence, rtt, now);
-        }
-        let spared = self.trust.repair() == Repair::Invalidate;
-        let verdict = self.watch.asked_again(sent, spared, now);
-        let viewer = self.viewer;
-        self.events.emit(LossRepair {
-            viewer,
-            kind: RepairKind::Resend,
-            packets,
-            at: now,
-        });
-        let Some((first, last)) = verdict.lost else {
-            return;
-        };
-        // A refused command means that the encoder has not run for long: the viewer asks again.
-        let (kind, _) = match self.trust.repair() {
-            Repair::Invalidate => {
-                self.trust.invalidated(now);
-                (RepairKind::Invalidate, self.lease.report_lost(first, last))
-            }
-            Repair::Keyframe => (
-                RepairKind::Keyframe,
-                self.lease.request_keyframe(KeyframeReason::Loss),
-            ),
-        };
-        self.events.emit(LossRepair {
-            viewer,
-            kind,
-            packets: 0,
-            at: now,
-        });
-    }
-
-    fn sample(&mut self, loss: Option<f32>, now: MonoTime) {
-        let sent_bytes = self.sent.total() - self.counters.sent_before;
-        let rtt = self.watch.known_rtt();
-        self.events.emit(LinkSample {
-            viewer: self.viewer,
-            rtt_us: rtt.and_then(|rtt| u32::try_from(rtt.as_micros()).ok()),
-            loss_ppm: loss.map(|share| (share * 1e6) as u32),
-            estimate_bps: self.counters.estimate_bps,
-            target_bps: self.rate.target().bps(),
-            nacks: self.counters.nacks,
-            plis: self.counters.plis,
-            sent_bytes,
-            at: now,
-        });
-        self.counters.nacks = 0;
-        self.counters.plis = 0;
-        self.counters.sent_before = self.sent.total();
     }
 
     /// Tells the viewer that nothing more will come.
@@ -487,6 +436,32 @@ impl Session {
             // Whatever happens now, the session is over.
             let _ = self.exchange(MonoTime::now(), wire);
         }
-        self.queue.close();
+        if let Some(video) = &mut self.video {
+            video.end();
+        }
+        self.channels.close_all();
     }
+}
+
+fn rate(bitrate: Bitrate) -> str0m::bwe::Bitrate {
+    str0m::bwe::Bitrate::bps(u64::from(bitrate.bps()))
+}
+
+fn make_video(
+    parts: &SessionParts,
+    track: Track,
+    find_pipeline: &FindPipeline,
+    now: MonoTime,
+) -> Result<Video, OfferError> {
+    let pipeline = find_pipeline().map_err(OfferError::Busy)?;
+    let parts = VideoParts {
+        viewer: parts.viewer,
+        pipeline,
+        track,
+        events: parts.events.clone(),
+        alarm: parts.alarm.clone(),
+        initial_estimate: parts.config.initial_estimate,
+        keyframe_every: (parts.options.flavour == Flavour::JetKvm).then_some(UNASKED_KEYFRAMES),
+    };
+    Video::new(parts, now).map_err(|error| OfferError::Busy(error.to_string()))
 }

@@ -73,6 +73,11 @@ impl Twins {
         }
     }
 
+    /// Forgets what is due.
+    pub(crate) fn forget(&mut self) {
+        self.due.clear();
+    }
+
     /// When the next copy is due.
     pub(crate) fn next_at(&self) -> Option<MonoTime> {
         self.due.front().map(|(at, _)| *at)
