@@ -1,0 +1,259 @@
+//! What a viewer does, and which of it he may do.
+//!
+//! Owns the values and their JSON form; refuses to know how they came or what becomes of them.
+
+use crate::key::KeyCode;
+use serde::{Deserialize, Serialize};
+
+/// Longest text that one event types.
+pub const MAX_TEXT_BYTES: usize = 16 * 1024;
+
+/// One thing that a viewer does.
+///
+/// Places are 0..=65535 over the picture, from its left and top.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum InputEvent {
+    /// A physical key goes down or up.
+    Key {
+        /// Which.
+        code: KeyCode,
+        /// Down, else up.
+        down: bool,
+    },
+    /// Characters, whatever the layout: as if pasted.
+    Text(String),
+    /// A mouse button goes down or up.
+    Button {
+        /// Which.
+        button: Button,
+        /// Down, else up.
+        down: bool,
+    },
+    /// The pointer goes to a place.
+    MoveTo {
+        /// From the left.
+        x: u16,
+        /// From the top.
+        y: u16,
+    },
+    /// The pointer moves by so many pixels.
+    MoveBy {
+        /// To the right.
+        dx: i32,
+        /// Downwards.
+        dy: i32,
+    },
+    /// The wheel turns, in 1/120 of a notch.
+    Wheel {
+        /// To the right.
+        dx: i32,
+        /// Downwards.
+        dy: i32,
+    },
+    /// A finger on a touch screen.
+    Touch {
+        /// Tells fingers apart.
+        id: u8,
+        /// What it does.
+        phase: TouchPhase,
+        /// From the left.
+        x: u16,
+        /// From the top.
+        y: u16,
+    },
+    /// A gamepad.
+    Pad(PadEvent),
+}
+
+/// A mouse button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Button {
+    /// The first.
+    Left,
+    /// The wheel's.
+    Middle,
+    /// The one that opens menus.
+    Right,
+    /// The first at the side.
+    Back,
+    /// The second at the side.
+    Forward,
+}
+
+impl Button {
+    /// Every button, in the order of the DOM's numbers.
+    pub const ALL: [Self; 5] = [
+        Self::Left,
+        Self::Middle,
+        Self::Right,
+        Self::Back,
+        Self::Forward,
+    ];
+
+    /// The button of a DOM number.
+    #[must_use]
+    pub fn from_dom(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
+    /// Its DOM number.
+    #[must_use]
+    pub const fn dom(self) -> u8 {
+        self as u8
+    }
+}
+
+/// What a finger does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TouchPhase {
+    /// It touches.
+    Start,
+    /// It moves.
+    Move,
+    /// It lifts.
+    End,
+    /// It is no longer meant.
+    Cancel,
+}
+
+/// What happens to a gamepad.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum PadEvent {
+    /// It is there now.
+    Connected {
+        /// Tells pads apart.
+        index: u8,
+        /// As the browser calls it.
+        name: String,
+    },
+    /// How it stands now.
+    State {
+        /// Which pad.
+        index: u8,
+        /// All of it.
+        state: PadState,
+    },
+    /// It is gone.
+    Gone {
+        /// Which pad.
+        index: u8,
+    },
+}
+
+/// All of a pad, in the W3C standard mapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PadState {
+    /// Bit i is button i.
+    pub buttons: u32,
+    /// 0..=255.
+    pub left_trigger: u8,
+    /// 0..=255.
+    pub right_trigger: u8,
+    /// Left stick x and y, right stick x and y; right and down are positive.
+    pub axes: [i16; 4],
+}
+
+impl PadState {
+    /// Whether nobody touches it.
+    #[must_use]
+    pub fn is_neutral(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a viewer may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Permissions {
+    /// Keys and text.
+    pub keyboard: bool,
+    /// Mouse, wheel and touch.
+    pub pointer: bool,
+    /// Gamepads.
+    pub pads: bool,
+}
+
+impl Permissions {
+    /// Everything.
+    pub const ALL: Self = Self {
+        keyboard: true,
+        pointer: true,
+        pads: true,
+    };
+    /// Nothing.
+    pub const NONE: Self = Self {
+        keyboard: false,
+        pointer: false,
+        pads: false,
+    };
+
+    /// Whether an event is among what is allowed.
+    #[must_use]
+    pub const fn allow(self, event: &InputEvent) -> bool {
+        match event {
+            InputEvent::Key { .. } | InputEvent::Text(_) => self.keyboard,
+            InputEvent::Button { .. }
+            | InputEvent::MoveTo { .. }
+            | InputEvent::MoveBy { .. }
+            | InputEvent::Wheel { .. }
+            | InputEvent::Touch { .. } => self.pointer,
+            InputEvent::Pad(_) => self.pads,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_have_a_plain_json_form() {
+        for (text, event) in [
+            (
+                r#"{"key":{"code":"KeyA","down":true}}"#,
+                InputEvent::Key {
+                    code: KeyCode::from_code("KeyA").unwrap(),
+                    down: true,
+                },
+            ),
+            (
+                r#"{"text":"grüße 🙂"}"#,
+                InputEvent::Text("grüße 🙂".into()),
+            ),
+            (
+                r#"{"button":{"button":"back","down":false}}"#,
+                InputEvent::Button {
+                    button: Button::Back,
+                    down: false,
+                },
+            ),
+            (
+                r#"{"moveTo":{"x":1,"y":65535}}"#,
+                InputEvent::MoveTo { x: 1, y: 65535 },
+            ),
+            (
+                r#"{"pad":{"gone":{"index":3}}}"#,
+                InputEvent::Pad(PadEvent::Gone { index: 3 }),
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&event).unwrap(), text);
+            assert_eq!(serde_json::from_str::<InputEvent>(text).unwrap(), event);
+        }
+        let extra = r#"{"moveTo":{"x":1,"y":2,"z":3}}"#;
+        assert!(serde_json::from_str::<InputEvent>(extra).is_err());
+    }
+
+    #[test]
+    fn buttons_have_the_numbers_of_the_dom() {
+        for (number, button) in Button::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(button.dom()), number);
+            assert_eq!(Button::from_dom(button.dom()), Some(button));
+        }
+        assert_eq!(Button::from_dom(5), None);
+    }
+}

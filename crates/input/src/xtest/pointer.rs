@@ -1,0 +1,169 @@
+//! The pointer under X: places, movements, buttons, the wheel, and a finger that acts as a mouse.
+//!
+//! Owns parts of notches and the finger that points; refuses a second finger.
+
+use super::fake;
+use crate::area::TargetArea;
+use crate::event::{Button, InputEvent, TouchPhase};
+use crate::x11::{Link, XResult};
+use media::Size;
+use x11rb::protocol::xproto::{
+    BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConnectionExt as _, MOTION_NOTIFY_EVENT,
+};
+
+/// What the page counts the wheel in.
+const UNITS_PER_NOTCH: i32 = 120;
+/// Most notches that one message turns the wheel by: a flick, not a flood.
+const MAX_NOTCHES: i32 = 100;
+/// X's button numbers for a notch: backwards and forwards.
+const VERTICAL: [u8; 2] = [4, 5];
+const HORIZONTAL: [u8; 2] = [6, 7];
+
+/// A wheel whose parts of a notch are kept, because X knows whole ones only.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wheel(i32);
+
+impl Wheel {
+    /// Whole notches after turning by so many units. Turning back forgets what was saved up.
+    pub(super) fn turn(&mut self, units: i32) -> i32 {
+        if self.0.signum() * units.signum() < 0 {
+            self.0 = 0;
+        }
+        let turned = self.0.saturating_add(units);
+        self.0 = turned % UNITS_PER_NOTCH;
+        (turned / UNITS_PER_NOTCH).clamp(-MAX_NOTCHES, MAX_NOTCHES)
+    }
+}
+
+/// The pointer of one connection.
+#[derive(Debug)]
+pub(super) struct Pointer {
+    area: TargetArea,
+    wheels: [Wheel; 2],
+    finger: Option<u8>,
+}
+
+impl Pointer {
+    pub(super) fn new(area: TargetArea) -> Self {
+        Self {
+            area,
+            wheels: [Wheel::default(); 2],
+            finger: None,
+        }
+    }
+
+    pub(super) fn inject(&mut self, link: &Link, event: &InputEvent) -> XResult<()> {
+        match event {
+            InputEvent::MoveTo { x, y } => self.move_to(link, [*x, *y]),
+            InputEvent::MoveBy { dx, dy } => move_by(link, [*dx, *dy]),
+            InputEvent::Button { button, down } => press(link, number(*button), *down),
+            InputEvent::Wheel { dx, dy } => {
+                self.turn(link, 0, *dy, VERTICAL)?;
+                self.turn(link, 1, *dx, HORIZONTAL)
+            }
+            InputEvent::Touch { id, phase, x, y } => self.touch(link, (*id, *phase), [*x, *y]),
+            InputEvent::Key { .. } | InputEvent::Text(_) | InputEvent::Pad(_) => Ok(()),
+        }
+    }
+
+    fn move_to(&self, link: &Link, place: [u16; 2]) -> XResult<()> {
+        let whole = match self.area.is_known() {
+            true => Size::default(),
+            false => {
+                let geometry = link.connection.get_geometry(link.root())?.reply()?;
+                Size::new(geometry.width.into(), geometry.height.into())
+            }
+        };
+        let pixel = self.area.pixel(place, whole).map(clamped);
+        fake(link, MOTION_NOTIFY_EVENT, 0, pixel)
+    }
+
+    fn turn(&mut self, link: &Link, axis: usize, units: i32, buttons: [u8; 2]) -> XResult<()> {
+        let notches = self.wheels[axis].turn(units);
+        let button = buttons[usize::from(notches > 0)];
+        for _ in 0..notches.abs() {
+            press(link, button, true)?;
+            press(link, button, false)?;
+        }
+        Ok(())
+    }
+
+    fn touch(
+        &mut self,
+        link: &Link,
+        (id, phase): (u8, TouchPhase),
+        place: [u16; 2],
+    ) -> XResult<()> {
+        let left = number(Button::Left);
+        match phase {
+            TouchPhase::Start if self.finger.is_none() => {
+                self.finger = Some(id);
+                self.move_to(link, place)?;
+                press(link, left, true)
+            }
+            TouchPhase::Move if self.finger == Some(id) => self.move_to(link, place),
+            TouchPhase::End | TouchPhase::Cancel if self.finger == Some(id) => {
+                self.finger = None;
+                self.move_to(link, place)?;
+                press(link, left, false)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn clamped(at: i32) -> i16 {
+    at.clamp(i16::MIN.into(), i16::MAX.into()) as i16
+}
+
+/// Further than a request can say takes several.
+fn move_by(link: &Link, [dx, dy]: [i32; 2]) -> XResult<()> {
+    // Screens are smaller than 2^16: what goes further has reached an edge.
+    let mut left = [dx, dy].map(|by| by.clamp(-0xffff, 0xffff));
+    while left != [0, 0] {
+        let step = left.map(clamped);
+        fake(link, MOTION_NOTIFY_EVENT, 1, step)?;
+        left = [left[0] - i32::from(step[0]), left[1] - i32::from(step[1])];
+    }
+    Ok(())
+}
+
+fn press(link: &Link, button: u8, down: bool) -> XResult<()> {
+    let kind = match down {
+        true => BUTTON_PRESS_EVENT,
+        false => BUTTON_RELEASE_EVENT,
+    };
+    fake(link, kind, button, [0, 0])
+}
+
+const fn number(button: Button) -> u8 {
+    match button {
+        Button::Left => 1,
+        Button::Middle => 2,
+        Button::Right => 3,
+        Button::Back => 8,
+        Button::Forward => 9,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_notch_add_up() {
+        let mut wheel = Wheel::default();
+        let turned: Vec<i32> = [40, 40, 40, 240, -10, -110, 30, 200]
+            .map(|units| wheel.turn(units))
+            .to_vec();
+        assert_eq!(turned, [0, 0, 1, 2, 0, -1, 0, 1]);
+    }
+
+    #[test]
+    fn turning_back_does_not_first_undo_what_was_saved_up() {
+        let mut wheel = Wheel::default();
+        assert_eq!(wheel.turn(119), 0);
+        assert_eq!(wheel.turn(-120), -1);
+        assert_eq!(wheel.turn(i32::MAX), MAX_NOTCHES);
+    }
+}
