@@ -8,6 +8,10 @@ export interface Inspected {
   readonly pc: RTCPeerConnection | undefined;
   readonly video: HTMLVideoElement;
   readonly state: ViewerState["kind"];
+  /** Whether this page asked for no pictures. */
+  readonly paused: boolean;
+  /** Whether input goes from here to the host. */
+  readonly driving: boolean;
   readonly track: MediaStreamTrack | undefined;
   /** The last joined frames, oldest first; gathered only while the statistics are open. */
   readonly frames: FrameRecord[];

@@ -1,53 +1,67 @@
 //! The page: puts viewer, picture, bar, card and statistics together and lets keys, touches and the
 //! page's own life reach them.
 
-import { expose } from "./inspect";
-import type { HostState, VideoInputState } from "./protocol";
-import { Statistics, type Snapshot } from "./statistics";
+import { Driving } from "./driving";
 import { size } from "./format";
-import { Card, Notice } from "./ui/card";
+import { expose } from "./inspect";
+import type { News } from "./news";
+import { Pause } from "./pause";
+import type { HostState, VideoInputState } from "./protocol";
+import { pageCommand, type PageCommand } from "./shortcuts";
+import { Statistics, type Snapshot } from "./statistics";
+import { Banners } from "./ui/banners";
+import { Card } from "./ui/card";
 import { Help } from "./ui/help";
 import { Overlay } from "./ui/overlay";
+import { Settings } from "./ui/settings";
+import { Share } from "./ui/share";
 import { canGoFullscreen, Stage, toggleFullscreen } from "./ui/stage";
 import { Toolbar, type Command } from "./ui/toolbar";
 import { Viewer } from "./viewer";
-import { cardText, noticeText, TOUCH_TO_PLAY } from "./words";
+import { cardText, noticeText, pausedText, TOUCH_TO_PLAY } from "./words";
 
 /** How often the card's countdown is brought up to date. */
 const COUNTDOWN_MS = 250;
+/** The host shows a slate once a second; a picture older than this is only a memory. */
+const SLATE_DUE_MS = 3000;
 
 /** Everything on the page. */
 export class Page {
   readonly #stage = new Stage();
   readonly #viewer: Viewer;
   readonly #statistics: Statistics;
+  readonly #pause = new Pause((paused) => this.#pauseChanged(paused));
   readonly #card = new Card(() => this.#act());
-  readonly #notice = new Notice();
+  readonly #banners = new Banners();
   readonly #help = new Help();
   readonly #overlay = new Overlay(() => this.#toggleStatistics());
   readonly #toolbar: Toolbar;
+  readonly #driving: Driving;
+  readonly #settings: Settings;
+  readonly #share: Share;
   #host: HostState = {};
   #input: VideoInputState = {};
   #playBlocked = false;
+  /** The video runs again, and its first picture is awaited. */
+  #resuming = false;
+  #slateMissing = false;
+  #slateTimer: ReturnType<typeof setTimeout> | undefined;
   #countdown: ReturnType<typeof setInterval> | undefined;
 
   constructor() {
     const { video } = this.#stage;
     this.#viewer = new Viewer({
       state: () => this.#stateChanged(),
-      host: (host) => this.#hostChanged(host),
-      input: (input) => {
-        this.#input = input;
-        this.#showWords();
-      },
+      news: (news) => this.#take(news),
       stream: ({ track }) => {
         this.#statistics.restart();
         this.#stage.play(track, () => this.#viewer.pictureShown());
       },
       ending: () => this.#stage.keepPicture(),
-      frames: (frames) => this.#statistics.addHostFrames(frames),
-      second: (second) => this.#statistics.addHostSecond(second),
+      inputOpen: (peer) => this.#driving.inputOpen(peer),
+      device: (request) => this.#driving.obey(request),
     });
+    const request = this.#viewer.request.bind(this.#viewer);
     this.#statistics = new Statistics(
       video,
       {
@@ -57,81 +71,119 @@ export class Page {
       (snapshot: Snapshot) => this.#overlay.show(snapshot, this.#host),
     );
     this.#overlay.setFramesKnown(this.#statistics.framesKnown);
-    this.#toolbar = new Toolbar(this.#commands());
+    this.#toolbar = new Toolbar(this.#commands(), () => this.#driving.control());
+    this.#settings = new Settings(request);
+    this.#share = new Share(request);
+    this.#driving = new Driving({
+      request,
+      stage: this.#stage,
+      banners: this.#banners,
+      toolbar: () => this.#toolbar,
+      command: (command) => this.#do(command),
+      share: () => this.#openShare(),
+      changed: () => this.#roomChanged(),
+    });
     this.#stage.onBlocked = () => this.#setPlayBlocked(true);
+    this.#watchPanels();
     this.#expose();
   }
 
   /** Starts the stream first, then builds the page around it: the picture is what is waited for. */
   open(): void {
+    this.#pause.setHidden(document.visibilityState === "hidden");
     this.#viewer.start();
+    const { people, paste, touchKeyboard, cursor } = this.#driving;
     document.body.append(
       this.#stage.root,
-      this.#notice.root,
+      cursor.root,
+      this.#banners.root,
       this.#card.root,
       this.#overlay.root,
+      people.root,
+      this.#settings.root,
+      this.#toolbar.handle,
       this.#toolbar.root,
+      touchKeyboard.root,
       this.#help.root,
+      this.#share.root,
+      paste.root,
     );
     this.#listen();
+    this.#roomChanged();
     this.#toolbar.wake();
   }
 
   #commands(): Command[] {
-    const { video } = this.#stage;
-    const commands: Command[] = [
+    const command = (name: PageCommand, about: Omit<Command, "name" | "run">): Command => ({
+      name,
+      ...about,
+      run: () => this.#do(name),
+    });
+    const commands = [
+      command("people", { icon: "people", label: "Who is here", keys: "U", toggles: true }),
       {
-        name: "statistics",
-        icon: "statistics",
-        label: "Statistics",
-        keys: "S",
+        name: "keyboard",
+        icon: "keyboard" as const,
+        label: "Keyboard",
         toggles: true,
-        run: () => this.#toggleStatistics(),
+        run: () => this.#driving.touchKeyboard.toggle(),
       },
-      {
-        name: "actual",
-        icon: "actual",
-        label: "Actual pixels",
-        keys: "Z",
-        toggles: true,
-        run: () => this.#toggleActualPixels(),
-      },
-      {
-        name: "help",
-        icon: "help",
-        label: "Help",
-        keys: "?",
-        toggles: false,
-        run: () => this.#help.toggle(),
-      },
+      command("mouseLock", { icon: "mouse", label: "Lock the mouse", keys: "M", toggles: true }),
+      command("paste", { icon: "paste", label: "Paste as text", keys: "V", toggles: false }),
+      command("pause", { icon: "pause", label: "Pause", keys: "P", toggles: true }),
+      command("settings", { icon: "settings", label: "Stream settings", keys: "O", toggles: true }),
+      command("share", { icon: "link", label: "Share by link", keys: "L", toggles: false }),
+      command("statistics", { icon: "statistics", label: "Statistics", keys: "S", toggles: true }),
+      command("actual", { icon: "actual", label: "Actual pixels", keys: "Z", toggles: true }),
+      command("help", { icon: "help", label: "Help", keys: "?", toggles: false }),
     ];
-    if (!canGoFullscreen(video)) return commands;
-    const fullscreen: Command = {
-      name: "fullscreen",
-      icon: "fullscreen",
-      label: "Full screen",
-      keys: "F",
-      toggles: true,
-      run: () => toggleFullscreen(video),
+    if (!canGoFullscreen(this.#stage.video)) return commands;
+    const looks = { icon: "fullscreen", label: "Full screen", keys: "F", toggles: true } as const;
+    return [...commands, command("fullscreen", looks)];
+  }
+
+  #do(command: PageCommand): void {
+    const driving = this.#driving;
+    const work: Record<PageCommand, () => void> = {
+      statistics: () => this.#toggleStatistics(),
+      actual: () => this.#toggleActualPixels(),
+      fullscreen: () => toggleFullscreen(this.#stage.video),
+      help: () => this.#help.toggle(),
+      pause: () => this.#pause.setByUser(!this.#pause.has("user")),
+      people: () => driving.people.toggle(),
+      settings: () => this.#settings.toggle(),
+      share: () => this.#openShare(),
+      mouseLock: () => driving.toggleMouseLock(),
+      paste: () => driving.openPaste(),
+      control: () => driving.control(),
+      keyboard: () => driving.toggleKeyboard(),
+      grant: () => driving.answer(true),
+      refuse: () => driving.answer(false),
     };
-    return [...commands, fullscreen];
+    work[command]();
   }
 
   #listen(): void {
     const { root, video } = this.#stage;
+    const { capture } = this.#driving;
     const toolbar = this.#toolbar;
     addEventListener("keydown", (event) => this.#keyPressed(event));
     addEventListener("pointermove", (event) => {
-      if (event.pointerType !== "touch") toolbar.wake();
+      // A bar that rises at every motion would cover what is driven.
+      if (event.pointerType !== "touch" && !capture.isEngaged) toolbar.wake();
     });
     root.addEventListener("click", (event) => {
-      if ((event as PointerEvent).pointerType === "touch") toolbar.toggle();
+      const isTouch = (event as PointerEvent).pointerType === "touch";
+      if (isTouch && !capture.isEngaged) toolbar.toggle();
     });
-    root.addEventListener("dblclick", () => toggleFullscreen(video));
+    root.addEventListener("dblclick", () => {
+      if (!capture.isEngaged) toggleFullscreen(video);
+    });
     document.addEventListener("fullscreenchange", () => {
       toolbar.setPressed("fullscreen", document.fullscreenElement !== null);
     });
     document.addEventListener("visibilitychange", () => {
+      this.#pause.setHidden(document.visibilityState === "hidden");
       if (document.visibilityState !== "visible") return;
       this.#statistics.restart();
       this.#viewer.retryIfWaiting();
@@ -144,17 +196,41 @@ export class Page {
     });
   }
 
+  /** Keys that the host does not get. */
   #keyPressed(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    const isOpen = this.#help.root.open;
-    const key = event.key.toLowerCase();
-    if (key === "?" || key === "h") this.#help.toggle();
-    else if (isOpen) return;
-    else if (key === "f") toggleFullscreen(this.#stage.video);
-    else if (key === "s" || key === "i") this.#toggleStatistics();
-    else if (key === "z") this.#toggleActualPixels();
-    else if (key === "escape" && !this.#overlay.root.hidden) this.#toggleStatistics();
-    else if (key === "tab") this.#toolbar.wake();
+    const { target } = event;
+    const isWriting = target instanceof HTMLElement && target.matches("input, textarea, select");
+    if (event.repeat || (isWriting && !event.ctrlKey)) return;
+    const command = pageCommand(event, false);
+    const isModal = document.querySelector("dialog[open]") !== null;
+    if (command && (!isModal || (command === "help" && this.#help.root.open))) {
+      event.preventDefault();
+      this.#do(command);
+    } else if (isModal || event.ctrlKey || event.altKey || event.metaKey) return;
+    else if (event.key === "Escape" && !this.#overlay.root.hidden) this.#toggleStatistics();
+    else if (event.key === "Tab") this.#toolbar.wake();
+  }
+
+  #watchPanels(): void {
+    const { people, capture } = this.#driving;
+    const panels = { people, settings: this.#settings };
+    for (const [name, panel] of Object.entries(panels)) {
+      panel.onToggle = (open) => {
+        this.#toolbar.setPressed(name, open);
+        const others = Object.values(panels).filter((other) => other !== panel);
+        if (open) for (const other of others) other.toggle(false);
+        if (open && panel === this.#settings) void this.#settings.refresh();
+        if (!open && capture.wantsKeyboard) capture.takeKeyboard();
+      };
+    }
+    this.#settings.onCursorMode = (mode) => this.#driving.cursor.setInPicture(mode === "picture");
+  }
+
+  #openShare(): void {
+    if (this.#driving.room.you?.role !== "admin" || this.#share.root.open) return;
+    this.#share.open();
+    // Who makes links looks at nothing else for a while.
+    this.#share.root.addEventListener("close", this.#pause.hold("dialog"), { once: true });
   }
 
   #toggleStatistics(): void {
@@ -176,6 +252,8 @@ export class Page {
     if (this.#playBlocked) {
       this.#setPlayBlocked(false);
       this.#stage.resume();
+    } else if (this.#pause.isPaused) {
+      this.#pause.setByUser(false);
     } else {
       this.#viewer.retryNow();
     }
@@ -186,36 +264,137 @@ export class Page {
     this.#showWords();
   }
 
+  #pauseChanged(paused: boolean): void {
+    this.#viewer.pause(paused);
+    this.#resuming = !paused;
+    // What comes after a pause does not continue what came before it.
+    this.#statistics.restart();
+    if (!paused) {
+      this.#stage.nextPicture(() => {
+        this.#resuming = false;
+        this.#statistics.restart();
+        this.#showState();
+      });
+    }
+    const byUser = this.#pause.has("user");
+    this.#toolbar.setPressed("pause", byUser);
+    this.#toolbar.describe("pause", byUser ? "Resume" : "Pause");
+    this.#awaitSlate();
+    this.#showState();
+  }
+
   #stateChanged(): void {
     const { kind } = this.#viewer.state;
-    if (kind === "live") this.#playBlocked = false;
-    this.#stage.setStale(kind !== "live");
+    if (kind === "live") {
+      this.#playBlocked = false;
+      this.#resuming = false;
+      void this.#settings.refresh();
+    } else if (kind !== "waiting") {
+      this.#driving.restart();
+    }
     clearInterval(this.#countdown);
     if (kind === "reconnecting" || kind === "unreachable") {
       this.#countdown = setInterval(() => this.#showWords(), COUNTDOWN_MS);
     }
+    this.#showState();
+  }
+
+  #showState(): void {
+    const isLive = this.#viewer.state.kind === "live";
+    const isStill = this.#pause.isPaused || this.#resuming;
+    this.#stage.setStale(!isLive || isStill || this.#slateMissing);
+    this.#driving.setLive(isLive && !this.#pause.isPaused);
+    this.#toolbar.pin(isStill);
     this.#showWords();
   }
 
-  #hostChanged(host: HostState): void {
-    this.#host = host;
-    const name = host.source?.name;
-    document.title = name ? `${name} – Heliostat` : "Heliostat";
-    const picture = host.width ? size(host.width, host.height) : undefined;
-    this.#toolbar.setCaption([name, picture].filter((part) => part).join(" · "));
-    if (host.version) this.#help.setVersion(host.version);
+  #take(news: News): void {
+    switch (news.kind) {
+      case "host":
+        this.#host = news.host;
+        if (news.host.version) this.#help.setVersion(news.host.version);
+        return this.#showCaption();
+      case "video-input":
+        this.#input = news.input;
+        return this.#inputChanged();
+      case "signal-lost": {
+        const { reason = "no_signal", why } = news;
+        this.#input = { ...this.#input, ready: false, reason, ...(why !== undefined && { why }) };
+        return this.#inputChanged();
+      }
+      case "signal-restored": {
+        const { error: _error, reason: _reason, why: _why, ...rest } = this.#input;
+        this.#input = { ...rest, ready: true };
+        return this.#inputChanged();
+      }
+      case "frames":
+        return this.#statistics.addHostFrames(news.frames);
+      case "second":
+        return this.#statistics.addHostSecond(news.second);
+      default:
+        this.#driving.take(news);
+    }
+  }
+
+  #inputChanged(): void {
+    this.#awaitSlate();
+    this.#showWords();
+  }
+
+  /** While the source is gone the host shows why; without that, the last picture must not look live. */
+  #awaitSlate(): void {
+    const isGone = (this.#input.reason ?? this.#input.error) !== undefined;
+    clearTimeout(this.#slateTimer);
+    if (this.#slateMissing) {
+      this.#slateMissing = false;
+      this.#showState();
+    }
+    if (!isGone || this.#pause.isPaused) return;
+    this.#slateTimer = setTimeout(() => {
+      this.#slateMissing = true;
+      this.#showState();
+    }, SLATE_DUE_MS);
+    this.#stage.nextPicture(() => this.#awaitSlate());
+  }
+
+  #showCaption(): void {
+    const { source, width, height } = this.#host;
+    document.title = source?.name ? `${source.name} – Heliostat` : "Heliostat";
+    const picture = width ? size(width, height) : undefined;
+    const parts = [source?.name, picture, this.#driving.caption()];
+    this.#toolbar.setCaption(parts.filter((part) => part).join(" · "));
+  }
+
+  #roomChanged(): void {
+    const { you } = this.#driving.room;
+    const isAdmin = you?.role === "admin";
+    this.#toolbar.setShown("share", isAdmin);
+    this.#toolbar.setShown("settings", you?.canControl === true);
+    this.#settings.permit({
+      parameters: isAdmin || you?.controls === true,
+      devices: isAdmin,
+      why: "Whoever drives may change these.",
+    });
+    this.#showCaption();
   }
 
   #showWords(): void {
     const { state } = this.#viewer;
+    const nowMs = performance.now();
     const blocked = this.#playBlocked && state.kind === "waiting";
-    this.#card.show(blocked ? TOUCH_TO_PLAY : cardText(state, this.#input, performance.now()));
-    this.#notice.show(noticeText(state, this.#input));
+    const hasStream = state.kind === "live" || state.kind === "waiting";
+    const paused = hasStream ? pausedText(this.#pause, this.#resuming && state.kind === "live") : undefined;
+    this.#card.show(blocked ? TOUCH_TO_PLAY : (paused ?? cardText(state, this.#input, nowMs)));
+    const notice = this.#pause.isPaused ? undefined : noticeText(state, this.#input);
+    this.#banners.show("notice", notice === undefined ? undefined : { text: notice, icon: "trouble", tone: "trouble" });
+    this.#showCaption();
   }
 
   #expose(): void {
     const viewer = this.#viewer;
     const statistics = this.#statistics;
+    const pause = this.#pause;
+    const driving = this.#driving;
     const { video } = this.#stage;
     expose({
       video,
@@ -224,6 +403,12 @@ export class Page {
       },
       get state() {
         return viewer.state.kind;
+      },
+      get paused() {
+        return pause.isPaused;
+      },
+      get driving() {
+        return driving.capture.isEngaged;
       },
       get track() {
         return viewer.peer?.track;

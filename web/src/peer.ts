@@ -1,6 +1,8 @@
 //! The browser's peer connection, set up to receive one video with as little delay as it can.
 //! Everything a browser may lack is asked for and left out where it is missing.
 
+import type { InputChannels } from "./input/sender";
+import { readDeviceRequest, type DeviceRequest } from "./input/wire";
 import type { Missing } from "./state";
 
 /** Header extensions that carry the stream's timing and its frame dependencies. */
@@ -22,12 +24,16 @@ export class Unsupported extends Error {
 export interface PeerEvents {
   state(state: RTCPeerConnectionState): void;
   candidate(candidate: RTCIceCandidate): void;
+  /** Input can leave now. */
+  inputOpen(): void;
+  device(request: DeviceRequest): void;
 }
 
 /** One peer connection, as the session needs it; tests put a scripted one in its place. */
 export interface Peer {
   readonly pc: RTCPeerConnection;
   readonly track: MediaStreamTrack;
+  readonly channels: InputChannels;
   /** The offer to send; it is applied here as well. */
   offer(): Promise<string>;
   accept(answerSdp: string): Promise<void>;
@@ -45,6 +51,7 @@ export function openPeer(events: PeerEvents): Peer {
   preferH264(transceiver, codecs);
   negotiateExtensions(transceiver);
   playWithoutDelay(transceiver.receiver);
+  const channels = openChannels(pc, events);
 
   pc.onconnectionstatechange = () => events.state(pc.connectionState);
   pc.onicecandidate = ({ candidate }) => {
@@ -53,6 +60,7 @@ export function openPeer(events: PeerEvents): Peer {
   return {
     pc,
     track: transceiver.receiver.track,
+    channels,
     async offer() {
       const offer = await pc.createOffer();
       await pc.setLocalDescription(offer);
@@ -65,6 +73,19 @@ export function openPeer(events: PeerEvents): Peer {
       pc.close();
     },
   };
+}
+
+/** Before the offer: they are part of it. */
+function openChannels(pc: RTCPeerConnection, events: PeerEvents): InputChannels {
+  const input = pc.createDataChannel("input");
+  const motion = pc.createDataChannel("motion", { ordered: false, maxRetransmits: 0 });
+  input.binaryType = motion.binaryType = "arraybuffer";
+  input.onopen = () => events.inputOpen();
+  input.onmessage = ({ data }: MessageEvent) => {
+    const request = readDeviceRequest(data);
+    if (request) events.device(request);
+  };
+  return { input, motion };
 }
 
 function isH264({ mimeType }: RTCRtpCodec): boolean {

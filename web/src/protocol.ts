@@ -21,11 +21,18 @@ const SOURCE_ERRORS = ["no_signal", "no_lock", "out_of_range"] as const;
 /** Why the host has no picture to send. */
 export type SourceError = (typeof SOURCE_ERRORS)[number];
 
+const LOST_REASONS = ["no_signal", "no_device", "unsupported_mode", "source_restarting"] as const;
+
+/** The same, exactly: what the slate says. */
+export type LostReason = (typeof LOST_REASONS)[number];
+
 /** The state of the source that the host captures. */
 export interface VideoInputState {
   ready?: boolean;
   streaming?: boolean;
   error?: SourceError;
+  reason?: LostReason;
+  why?: string;
   width?: number;
   height?: number;
   fps?: number;
@@ -65,7 +72,7 @@ const SECOND_FIELDS = [
 /** The host's numbers of one second. */
 export type HostSecond = Partial<Record<(typeof SECOND_FIELDS)[number], number>>;
 
-/** Reads `host.state` and the answer to `host.info`. */
+/** Reads `hostState`. */
 export function readHostState(params: unknown): HostState {
   return {
     ...strings(params, ["version", "codec"]),
@@ -78,14 +85,22 @@ export function readHostState(params: unknown): HostState {
 /** Reads `videoInputState`. */
 export function readVideoInputState(params: unknown): VideoInputState {
   const error = SOURCE_ERRORS.find((known) => known === field(params, "error"));
+  const reason = readLostReason(params);
   return {
     ...booleans(params, ["ready", "streaming"]),
     ...numbers(params, ["width", "height", "fps"]),
+    ...strings(params, ["why"]),
     ...(error && { error }),
+    ...(reason && { reason }),
   };
 }
 
-/** Reads `stats.frames`; a frame without its RTP timestamp cannot be joined and is left out. */
+/** Reads why the source is gone. */
+export function readLostReason(params: unknown): LostReason | undefined {
+  return LOST_REASONS.find((known) => known === field(params, "reason"));
+}
+
+/** Reads `statsFrames`; a frame without its RTP timestamp cannot be joined and is left out. */
 export function readHostFrames(params: unknown): HostFrame[] {
   const frames = field(params, "frames");
   if (!Array.isArray(frames)) return [];
@@ -103,7 +118,7 @@ export function readHostFrames(params: unknown): HostFrame[] {
   });
 }
 
-/** Reads `stats.second`. */
+/** Reads `statsSecond`. */
 export function readHostSecond(params: unknown): HostSecond {
   return numbers(params, SECOND_FIELDS);
 }
@@ -118,7 +133,19 @@ export function readNumber(params: unknown, key: string): number | undefined {
   return numbers(params, [key])[key];
 }
 
-function field(value: unknown, key: string): unknown {
+/** Reads one yes or no. */
+export function readBoolean(params: unknown, key: string): boolean | undefined {
+  return booleans(params, [key])[key];
+}
+
+/** Reads a list; anything else is an empty one. */
+export function readList(params: unknown, key: string): unknown[] {
+  const list = field(params, key);
+  return Array.isArray(list) ? list : [];
+}
+
+/** One field of anything. */
+export function field(value: unknown, key: string): unknown {
   return typeof value === "object" && value !== null ? (value as Json)[key] : undefined;
 }
 

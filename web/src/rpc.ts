@@ -26,6 +26,17 @@ export class RpcUnanswered extends Error {
   }
 }
 
+/** What went wrong, for a person: the host's own words where it said any. */
+export function errorText(error: unknown): string {
+  if (error instanceof RpcError) {
+    return typeof error.data === "string" ? `${error.message} (${error.data})` : error.message;
+  }
+  if (error instanceof RpcUnanswered) {
+    return error.why === "timeout" ? "the host did not answer" : "there is no connection";
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
 interface Pending {
   method: string;
   resolve(result: unknown): void;

@@ -2,9 +2,10 @@
 //! together. It reports its end once, with the cause, and never tries again by itself.
 
 import { HostClock } from "./clock";
+import type { DeviceRequest } from "./input/wire";
 import { openPeer as openBrowserPeer, Unsupported, type Peer, type PeerEvents } from "./peer";
 import { readNumber, readText } from "./protocol";
-import { RpcClient, RpcError, RpcUnanswered } from "./rpc";
+import { errorText, RpcClient, RpcUnanswered } from "./rpc";
 import type { EndCause } from "./state";
 
 const OPEN_TIMEOUT_MS = 8000;
@@ -31,6 +32,8 @@ export interface SessionEvents {
   answered(peer: Peer): void;
   media(state: "connected" | "interrupted"): void;
   notification(method: string, params: unknown): void;
+  inputOpen(): void;
+  device(request: DeviceRequest): void;
   /** The session is about to end: its last picture can still be taken. */
   ending(): void;
   ended(cause: EndCause): void;
@@ -49,6 +52,7 @@ export class Session {
   #ended = false;
   #pings = 0;
   #watchingStats = false;
+  #paused = false;
   #heartbeat: Timer | undefined;
   #deadline: Timer | undefined;
 
@@ -81,9 +85,20 @@ export class Session {
     if (this.#answered) this.#subscribe();
   }
 
+  /** Stops the pictures, or has them again. What is asked before the answer is told with it. */
+  pause(paused: boolean): void {
+    this.#paused = paused;
+    if (this.#answered) this.#tellPaused();
+  }
+
+  /** Asks the host; fails like the connection does. */
+  request(method: string, params: Record<string, unknown>): Promise<unknown> {
+    return this.#rpc.request(method, params, ANSWER_TIMEOUT_MS);
+  }
+
   /** Leaves: tells the host, so that it need not wait for silence. Reports no end. */
   leave(): void {
-    this.#rpc.notify("session.close", {});
+    this.#rpc.notify("closeSession", {});
     this.#release();
   }
 
@@ -94,12 +109,16 @@ export class Session {
       const peer = parts.openPeer({
         state: (state) => this.#mediaState(state),
         candidate: (candidate) => this.#sendCandidate(candidate),
+        inputOpen: () => {
+          if (!this.#ended) this.events.inputOpen();
+        },
+        device: (request) => this.events.device(request),
       });
       this.#peer = peer;
       const [sdp] = await Promise.all([peer.offer(), opened.then(() => this.#beat())]);
       this.#within(ANSWER_TIMEOUT_MS, { kind: "silent" });
       this.#offered = true;
-      const reply = await this.#rpc.request("session.offer", { sdp }, ANSWER_TIMEOUT_MS);
+      const reply = await this.#rpc.request("offer", { sdp }, ANSWER_TIMEOUT_MS);
       const answer = readText(reply, "sdp");
       if (answer === undefined) return this.#reject("its answer holds no session description");
       await peer.accept(answer);
@@ -109,10 +128,11 @@ export class Session {
       this.events.answered(peer);
       this.#mediaState(peer.pc.connectionState);
       if (this.#watchingStats) this.#subscribe();
+      if (this.#paused) this.#tellPaused();
     } catch (error) {
       if (error instanceof Unsupported) this.#end({ kind: "unsupported", missing: error.missing });
       else if (error instanceof RpcUnanswered) this.#end({ kind: "silent" });
-      else this.#reject(error instanceof Error ? describe(error) : String(error));
+      else this.#reject(errorText(error));
     }
   }
 
@@ -120,7 +140,7 @@ export class Session {
   #sendCandidate(candidate: RTCIceCandidate): void {
     if (!this.#offered) return;
     const { candidate: line, sdpMid, sdpMLineIndex } = candidate;
-    this.#rpc.notify("session.candidate", { candidate: line, sdpMid, sdpMLineIndex });
+    this.#rpc.notify("addCandidate", { candidate: line, sdpMid, sdpMLineIndex });
   }
 
   #mediaState(state: RTCPeerConnectionState): void {
@@ -155,7 +175,7 @@ export class Session {
   }
 
   #notified(method: string, params: unknown): void {
-    if (method === "session.ended") {
+    if (method === "sessionEnded") {
       this.#end({ kind: "ended", reason: readText(params, "reason") ?? "error" });
     } else {
       this.events.notification(method, params);
@@ -164,10 +184,20 @@ export class Session {
 
   #subscribe(): void {
     const answered = this.#watchingStats
-      ? this.#rpc.request("stats.subscribe", { frames: true }, ANSWER_TIMEOUT_MS)
-      : this.#rpc.request("stats.unsubscribe", {}, ANSWER_TIMEOUT_MS);
+      ? this.#rpc.request("subscribeStats", { frames: true }, ANSWER_TIMEOUT_MS)
+      : this.#rpc.request("unsubscribeStats", {}, ANSWER_TIMEOUT_MS);
     // A host without statistics still streams: the overlay then shows what the browser knows.
     answered.catch(() => undefined);
+  }
+
+  #tellPaused(): void {
+    const told = this.#rpc.request(
+      "setVideoStreamPaused",
+      { paused: this.#paused },
+      ANSWER_TIMEOUT_MS,
+    );
+    // Only a host of another version refuses; it streams on, which is no harm but the bytes.
+    told.catch(() => undefined);
   }
 
   #reject(message: string): void {
@@ -183,7 +213,7 @@ export class Session {
   #end(cause: EndCause): void {
     if (this.#ended) return;
     this.events.ending();
-    this.#rpc.notify("session.close", {});
+    this.#rpc.notify("closeSession", {});
     this.#release();
     this.events.ended(cause);
   }
@@ -208,8 +238,3 @@ export const BROWSER_PARTS: SessionParts = {
   },
   openPeer: openBrowserPeer,
 };
-
-function describe(error: Error): string {
-  if (!(error instanceof RpcError)) return error.message;
-  return typeof error.data === "string" ? `${error.message} (${error.data})` : error.message;
-}

@@ -3,17 +3,10 @@
 
 import { Backoff } from "./backoff";
 import type { ClockEstimate } from "./clock";
+import type { DeviceRequest } from "./input/wire";
+import { readNews, type News } from "./news";
 import type { Peer } from "./peer";
-import {
-  readHostFrames,
-  readHostSecond,
-  readHostState,
-  readVideoInputState,
-  type HostFrame,
-  type HostSecond,
-  type HostState,
-  type VideoInputState,
-} from "./protocol";
+import { RpcUnanswered } from "./rpc";
 import { BROWSER_PARTS, Session, type SessionParts } from "./session";
 import type { EndCause, ViewerState } from "./state";
 
@@ -29,14 +22,14 @@ export interface ViewerParts extends SessionParts {
 /** What the viewer tells the page. */
 export interface ViewerEvents {
   state(state: ViewerState): void;
-  host(state: HostState): void;
-  input(state: VideoInputState): void;
+  news(news: News): void;
   /** A new session's track: show it. */
   stream(peer: Peer): void;
   /** The stream is about to end: its last picture can still be taken. */
   ending(): void;
-  frames(frames: HostFrame[]): void;
-  second(second: HostSecond): void;
+  /** This session's input can leave from now on. */
+  inputOpen(peer: Peer): void;
+  device(request: DeviceRequest): void;
 }
 
 /** The viewer of one page. */
@@ -47,6 +40,7 @@ export class Viewer {
   #retry: ReturnType<typeof setTimeout> | undefined;
   #liveSinceMs: number | undefined;
   #watchingStats = false;
+  #paused = false;
   #connected = false;
   readonly #backoff = new Backoff();
 
@@ -69,12 +63,20 @@ export class Viewer {
         this.events.stream(peer);
       },
       media: (state) => this.#mediaChanged(state === "connected"),
-      notification: (method, params) => this.#notified(method, params),
+      notification: (method, params) => {
+        const news = readNews(method, params);
+        if (news) this.events.news(news);
+      },
+      inputOpen: () => {
+        if (this.peer) this.events.inputOpen(this.peer);
+      },
+      device: (request) => this.events.device(request),
       ending: () => this.events.ending(),
       ended: (cause) => void this.#sessionEnded(session, cause),
     });
     this.#session = session;
     session.watchStats(this.#watchingStats);
+    session.pause(this.#paused);
   }
 
   /** Tries at once if the viewer waits for anything. A person asked, or the network changed. */
@@ -115,6 +117,19 @@ export class Viewer {
     this.#session?.watchStats(on);
   }
 
+  /** Stops the pictures or has them again, now and in later sessions. */
+  pause(paused: boolean): void {
+    this.#paused = paused;
+    this.#session?.pause(paused);
+  }
+
+  /** Asks the host of the current session. */
+  request(method: string, params: Record<string, unknown> = {}): Promise<unknown> {
+    return this.#session
+      ? this.#session.request(method, params)
+      : Promise.reject(new RpcUnanswered(method, "closed"));
+  }
+
   /** How the host's clock stands against this page's. */
   clock(nowMs: number): ClockEstimate | undefined {
     return this.#session?.clock.estimate(nowMs);
@@ -125,19 +140,6 @@ export class Viewer {
     if (this.state.kind === "live") this.#become({ kind: "live", interrupted: !connected });
     if (this.state.kind === "waiting") {
       this.#become({ kind: "waiting", connected: this.#connected });
-    }
-  }
-
-  #notified(method: string, params: unknown): void {
-    switch (method) {
-      case "host.state":
-        return this.events.host(readHostState(params));
-      case "videoInputState":
-        return this.events.input(readVideoInputState(params));
-      case "stats.frames":
-        return this.events.frames(readHostFrames(params));
-      case "stats.second":
-        return this.events.second(readHostSecond(params));
     }
   }
 

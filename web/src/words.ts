@@ -1,13 +1,15 @@
 //! What the page says in each state, in plain words. Pure: no element is touched here.
 
-import type { SourceError, VideoInputState } from "./protocol";
+import type { InputState } from "./news";
+import type { PauseReason } from "./pause";
+import type { LostReason, SourceError, VideoInputState } from "./protocol";
 import type { EndCause, ViewerState } from "./state";
 
 /** The text of the card that stands in for, or over, the picture. */
 export interface CardText {
   title: string;
   detail?: string;
-  tone: "busy" | "trouble" | "stopped";
+  tone: "busy" | "trouble" | "stopped" | "pause";
   /** When the page tries again by itself; apart from `detail`, because it changes every second. */
   retry?: string;
   /** The label of the button that tries at once, where trying makes sense. */
@@ -28,8 +30,16 @@ const SOURCE_ERRORS: Record<SourceError, string> = {
   out_of_range: "The source’s video mode is not supported",
 };
 
+const LOST_REASONS: Record<LostReason, string> = {
+  no_signal: "No signal from the source",
+  no_device: "No device: the source is not there",
+  unsupported_mode: "The source’s video mode is not supported",
+  source_restarting: "The source is restarting",
+};
+
 const END_REASONS: Record<string, string> = {
   quit: "The session was ended.",
+  lost: "The connection to the host was lost.",
   timeout: "The host heard nothing from this page for too long.",
   replaced: "Another viewer took over this session.",
   source_ended: "The source has ended.",
@@ -82,9 +92,63 @@ export function cardText(
 export function noticeText(state: ViewerState, input: VideoInputState): string | undefined {
   if (state.kind !== "live") return undefined;
   if (state.interrupted) return "Connection interrupted, waiting for it to return";
-  if (input.error) return `${SOURCE_ERRORS[input.error]}, waiting for it to return`;
+  const lost = lostText(input);
+  if (lost && input.why) return `${lost} (${input.why}). Waiting for it to return.`;
+  if (lost) return `${lost}, waiting for it to return`;
   if (input.ready === false) return "The source is not ready, waiting for it";
   return undefined;
+}
+
+/** The card of a pause that a person should know of; a dialog's own is plain to see. */
+export function pausedText(
+  pause: { isPaused: boolean; has(reason: PauseReason): boolean },
+  resuming: boolean,
+): CardText | undefined {
+  if (!pause.isPaused) return resuming ? { title: "Resuming…", tone: "busy" } : undefined;
+  if (pause.has("user")) {
+    const detail = "The host sends no pictures until you resume.";
+    return { title: "Paused", detail, tone: "pause", action: "Resume" };
+  }
+  // Behind a dialog the dimmed picture says enough.
+  if (!pause.has("hidden")) return undefined;
+  const detail = "The video goes on when this page is looked at.";
+  return { title: "Paused", detail, tone: "pause" };
+}
+
+/** What a driver reads when somebody asks for control. */
+export function requestText(name: string, leftMs: number): string {
+  return `${name} asks for control. If you do nothing for ${secondsLeft(leftMs)}, it is handed over.`;
+}
+
+/** What the one who asked reads meanwhile. */
+export function askedText(driver: string | undefined, leftMs: number): string {
+  return `You asked ${driver ?? "the driver"} for control. The answer comes within ${secondsLeft(leftMs)}.`;
+}
+
+/** What a driver reads who drives no more. */
+export function lostControlText(driver: string): string {
+  return `You are now watching; ${driver} drives.`;
+}
+
+/** What of this device goes to the host. `clipboard` is absent while nothing does. */
+export function devicesText(
+  able: InputState | undefined,
+  clipboard: { isOn: boolean; off: string | undefined } | undefined,
+): string {
+  if (!able) return "";
+  const names = [
+    able.keyboard && "keyboard",
+    able.pointer && "mouse",
+    able.touch && "touch",
+    able.pads && "gamepads",
+    able.text && "text",
+  ].filter((name) => name !== false);
+  if (names.length === 0) return `This host takes no input${able.reason ? `: ${able.reason}` : "."}`;
+  const by = able.backend ? ` (by ${able.backend})` : "";
+  const input = `The host takes ${listed(names)}${by}.`;
+  if (!clipboard) return input;
+  if (clipboard.isOn) return `${input} The clipboard is shared.`;
+  return clipboard.off ? `${input} The clipboard is not shared: ${clipboard.off}.` : input;
 }
 
 /** Why a connection ended, as a sentence. */
@@ -111,6 +175,21 @@ export function causeText(cause: EndCause): string {
     case "unsupported":
       return unsupportedText(cause.missing).title;
   }
+}
+
+/** The exact reason, where the host tells it, says more than the error. */
+function lostText({ reason, error }: VideoInputState): string | undefined {
+  if (reason) return LOST_REASONS[reason];
+  return error && SOURCE_ERRORS[error];
+}
+
+function listed(names: readonly string[]): string {
+  const last = names.at(-1) ?? "";
+  return names.length < 2 ? last : `${names.slice(0, -1).join(", ")} and ${last}`;
+}
+
+function secondsLeft(leftMs: number): string {
+  return `${Math.max(0, Math.ceil(leftMs / 1000))} s`;
 }
 
 function endReasonText(reason: string): string {
@@ -149,9 +228,10 @@ function unreachableText(retryAtMs: number, nowMs: number): CardText {
 }
 
 function waitingText(connected: boolean, input: VideoInputState): CardText {
-  if (input.error) {
+  const lost = lostText(input);
+  if (lost) {
     const detail = "The picture appears here as soon as it returns.";
-    return { title: SOURCE_ERRORS[input.error], detail, tone: "trouble" };
+    return { title: lost, detail, tone: "trouble" };
   }
   if (connected) return { title: "Waiting for the picture…", tone: "busy" };
   return { title: "Opening the video connection…", tone: "busy" };

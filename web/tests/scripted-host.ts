@@ -1,6 +1,7 @@
 //! A host that a test scripts: it stands in for the browser's socket and peer connection, and it
 //! answers only what it is told to.
 
+import type { Channel } from "../src/input/sender";
 import type { Peer, PeerEvents } from "../src/peer";
 import type { ViewerParts } from "../src/viewer";
 
@@ -59,10 +60,27 @@ export class ScriptedSocket {
   }
 }
 
+/** A data channel that keeps what is sent. */
+export class ScriptedChannel implements Channel {
+  readyState: RTCDataChannelState = "open";
+  bufferedAmount = 0;
+  readonly sent: number[][] = [];
+
+  send(bytes: Uint8Array): void {
+    this.sent.push([...bytes]);
+  }
+
+  /** The messages of one kind. */
+  ofKind(kind: number): number[][] {
+    return this.sent.filter(([first]) => first === kind);
+  }
+}
+
 /** One peer connection that the page opened. */
 export class ScriptedPeer implements Peer {
   readonly pc = { connectionState: "new" as RTCPeerConnectionState } as RTCPeerConnection;
   readonly track = {} as MediaStreamTrack;
+  readonly channels = { input: new ScriptedChannel(), motion: new ScriptedChannel() };
   accepted: string | undefined;
   closed = false;
 
@@ -79,6 +97,10 @@ export class ScriptedPeer implements Peer {
 
   close(): void {
     this.closed = true;
+  }
+
+  openInput(): void {
+    this.events.inputOpen();
   }
 
   become(state: RTCPeerConnectionState): void {

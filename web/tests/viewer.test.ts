@@ -17,12 +17,11 @@ beforeEach(() => {
   told = [];
   const events = {
     state: (state: ViewerState) => states.push(state),
-    host: (state: unknown) => told.push({ host: state }),
-    input: (state: unknown) => told.push({ input: state }),
+    news: (news: unknown) => told.push(news),
     stream: () => told.push("stream"),
     ending: () => told.push("ending"),
-    frames: (frames: unknown) => told.push({ frames }),
-    second: (second: unknown) => told.push({ second }),
+    inputOpen: () => told.push("input open"),
+    device: (request: unknown) => told.push(request),
   };
   viewer = new Viewer(events, host);
 });
@@ -39,7 +38,7 @@ const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 async function goLive(): Promise<void> {
   host.socket.open();
   await settle();
-  host.socket.answer("session.offer", { result: { sessionId: "s", sdp: "the answer" } });
+  host.socket.answer("offer", { result: { sessionId: "s", sdp: "the answer" } });
   await settle();
   host.peer.become("connected");
   viewer.pictureShown();
@@ -52,9 +51,9 @@ test("the offer leaves the instant the socket is open, and the picture makes it 
   host.socket.open();
   await settle();
   expect(host.socket.sent).toContainEqual(
-    expect.objectContaining({ method: "session.offer", params: { sdp: "the offer" } }),
+    expect.objectContaining({ method: "offer", params: { sdp: "the offer" } }),
   );
-  host.socket.answer("session.offer", { result: { sessionId: "s", sdp: "the answer" } });
+  host.socket.answer("offer", { result: { sessionId: "s", sdp: "the answer" } });
   await settle();
   expect(host.peer.accepted).toBe("the answer");
   host.peer.become("connected");
@@ -142,7 +141,7 @@ test("the host's refusal of the offer is shown in its own words", async () => {
   host.socket.open();
   await settle();
   const error = { code: -32000, message: "too many viewers", data: "16" };
-  host.socket.answer("session.offer", { error });
+  host.socket.answer("offer", { error });
   await settle();
   expect(viewer.state).toMatchObject({ cause: { message: "too many viewers (16)" } });
 });
@@ -151,7 +150,7 @@ test("an answer without a session description is no answer", async () => {
   viewer.start();
   host.socket.open();
   await settle();
-  host.socket.answer("session.offer", { result: null });
+  host.socket.answer("offer", { result: null });
   await settle();
   expect(viewer.state).toMatchObject({ cause: { kind: "rejected" } });
 });
@@ -160,7 +159,7 @@ test("a peer connection that never connects points at a firewall", async () => {
   viewer.start();
   host.socket.open();
   await settle();
-  host.socket.answer("session.offer", { result: { sdp: "the answer" } });
+  host.socket.answer("offer", { result: { sdp: "the answer" } });
   await pass(10_100);
   expect(viewer.state).toMatchObject({ cause: { kind: "media-blocked" } });
 });
@@ -183,11 +182,11 @@ test("a short interruption is only mentioned, a long one ends the session", asyn
 test("a host that stops is waited for, one that sends the viewer away is not", async () => {
   viewer.start();
   await goLive();
-  host.socket.tell({ method: "session.ended", params: { reason: "host_stopped" } });
+  host.socket.tell({ method: "sessionEnded", params: { reason: "host_stopped" } });
   expect(viewer.state).toMatchObject({ kind: "reconnecting", cause: { reason: "host_stopped" } });
   await pass(250);
   await goLive();
-  host.socket.tell({ method: "session.ended", params: { reason: "replaced" } });
+  host.socket.tell({ method: "sessionEnded", params: { reason: "replaced" } });
   expect(viewer.state).toEqual({ kind: "ended", reason: "replaced" });
   await pass(60_000);
   viewer.retryIfWaiting();
@@ -209,7 +208,7 @@ test("leaving tells the host, closes everything and tries nothing more", async (
   viewer.start();
   await goLive();
   viewer.leave();
-  expect(host.socket.methods().at(-1)).toBe("session.close");
+  expect(host.socket.methods().at(-1)).toBe("closeSession");
   expect(host.socket.closed && host.peer.closed).toBe(true);
   expect(vi.getTimerCount()).toBe(0);
 });
@@ -217,31 +216,84 @@ test("leaving tells the host, closes everything and tries nothing more", async (
 test("statistics are asked for only while they are watched, in later sessions too", async () => {
   viewer.start();
   await goLive();
-  expect(host.socket.methods()).not.toContain("stats.subscribe");
+  expect(host.socket.methods()).not.toContain("subscribeStats");
   viewer.watchStats(true);
   expect(host.socket.sent.at(-1)).toMatchObject({
-    method: "stats.subscribe",
+    method: "subscribeStats",
     params: { frames: true },
   });
   host.socket.drop();
   await pass(250);
   await goLive();
   expect(host.sockets).toHaveLength(2);
-  expect(host.socket.methods()).toContain("stats.subscribe");
+  expect(host.socket.methods()).toContain("subscribeStats");
   viewer.watchStats(false);
-  expect(host.socket.methods().at(-1)).toBe("stats.unsubscribe");
+  expect(host.socket.methods().at(-1)).toBe("unsubscribeStats");
 });
 
 test("what the host tells reaches the page, and unknown news is ignored", async () => {
   viewer.start();
   host.socket.open();
   host.socket.tell({ method: "videoInputState", params: { error: "no_signal" } });
-  host.socket.tell({ method: "stats.frames", params: { frames: [{ rtp: 1 }] } });
-  host.socket.tell({ method: "stats.second", params: { fps: 60 } });
+  host.socket.tell({ method: "statsFrames", params: { frames: [{ rtp: 1 }] } });
+  host.socket.tell({ method: "statsSecond", params: { fps: 60 } });
   host.socket.tell({ method: "weather", params: {} });
   expect(told).toEqual([
-    { input: { error: "no_signal" } },
-    { frames: [{ rtp: 1 }] },
-    { second: { fps: 60 } },
+    { kind: "video-input", input: { error: "no_signal" } },
+    { kind: "frames", frames: [{ rtp: 1 }] },
+    { kind: "second", second: { fps: 60 } },
   ]);
+});
+
+test("a pause is told to this session and to every later one, a running video to none", async () => {
+  viewer.start();
+  await goLive();
+  expect(host.socket.methods()).not.toContain("setVideoStreamPaused");
+  const told = () => host.socket.sent.filter(({ method }) => method === "setVideoStreamPaused");
+  viewer.pause(true);
+  expect(told()).toMatchObject([{ params: { paused: true } }]);
+  host.socket.drop();
+  await pass(250);
+  expect(host.sockets).toHaveLength(2);
+  host.socket.open();
+  await settle();
+  expect(told(), "nothing can be paused before the answer").toEqual([]);
+  host.socket.answer("offer", { result: { sdp: "the answer" } });
+  await settle();
+  expect(told()).toMatchObject([{ params: { paused: true } }]);
+  viewer.pause(false);
+  expect(told().at(-1)).toMatchObject({ params: { paused: false } });
+});
+
+test("a paused session without a picture is no trouble", async () => {
+  viewer.pause(true);
+  viewer.start();
+  host.socket.open();
+  await settle();
+  host.socket.answer("offer", { result: { sdp: "the answer" } });
+  await settle();
+  host.peer.become("connected");
+  await pass(120_000);
+  expect(viewer.state.kind).toBe("waiting");
+  expect(host.sockets).toHaveLength(1);
+});
+
+test("a refused pause leaves the session alone", async () => {
+  viewer.start();
+  await goLive();
+  viewer.pause(true);
+  host.socket.answer("setVideoStreamPaused", { error: { code: -32601, message: "no such method" } });
+  await settle();
+  expect(viewer.state.kind).toBe("live");
+});
+
+test("the page asks the current session, and hears at once when there is none", async () => {
+  await expect(viewer.request("listSessions")).rejects.toMatchObject({ why: "closed" });
+  viewer.start();
+  await goLive();
+  const asked = viewer.request("takeControl");
+  host.socket.answer("takeControl", { result: null });
+  expect(await asked).toBeNull();
+  host.peer.openInput();
+  expect(told.at(-1)).toBe("input open");
 });

@@ -1,7 +1,7 @@
 //! What the page says, for every state and cause.
 import { expect, test } from "vitest";
 import type { ViewerState } from "../src/state";
-import { cardText, causeText, noticeText } from "../src/words";
+import { cardText, causeText, devicesText, noticeText, pausedText, requestText } from "../src/words";
 
 const LIVE: ViewerState = { kind: "live", interrupted: false };
 
@@ -48,4 +48,38 @@ test("a lost source is named, over the picture and instead of it", () => {
 test("an interruption is said before a lost source, which may only be out of date", () => {
   const notice = noticeText({ kind: "live", interrupted: true }, { error: "no_signal" });
   expect(notice).toContain("interrupted");
+});
+
+test("the exact reason is said before the rough one, with the host's own words", () => {
+  const input = { error: "no_signal", reason: "no_device", why: "no display :7" } as const;
+  expect(noticeText(LIVE, input)).toContain("No device");
+  expect(noticeText(LIVE, input)).toContain("no display :7");
+});
+
+test("a person's pause can be ended in the card, a dialog's needs no words", () => {
+  const paused = (...reasons: string[]) => ({
+    isPaused: reasons.length > 0,
+    has: (reason: string) => reasons.includes(reason),
+  });
+  expect(pausedText(paused("user", "hidden"), false)?.action).toBe("Resume");
+  expect(pausedText(paused("dialog"), false)).toBeUndefined();
+  expect(pausedText(paused("hidden"), false)).toMatchObject({ title: "Paused" });
+  expect(pausedText(paused(), true)?.tone).toBe("busy");
+  expect(pausedText(paused(), false)).toBeUndefined();
+});
+
+test("what goes to the host is listed, and what does not is explained", () => {
+  const none = { keyboard: false, pointer: false, touch: false, pads: false, text: false };
+  const some = { ...none, keyboard: true, pointer: true, text: true, backend: "xtest", reason: undefined };
+  expect(devicesText(some, { isOn: true, off: undefined })).toBe(
+    "The host takes keyboard, mouse and text (by xtest). The clipboard is shared.",
+  );
+  expect(devicesText(some, { isOn: false, off: "it is switched off" })).toContain("switched off");
+  const off = { ...none, backend: "none", reason: "a pattern takes none" };
+  expect(devicesText(off, undefined)).toBe("This host takes no input: a pattern takes none");
+});
+
+test("a request counts down in whole seconds", () => {
+  expect(requestText("Ann", 14_200)).toContain("15 s");
+  expect(requestText("Ann", -100)).toContain("0 s");
 });

@@ -1,5 +1,4 @@
-//! The card in the middle of the page that says what is going on while there is no live picture,
-//! and the line at the top that says what is wrong with the one there is.
+//! The card in the middle of the page that says what is going on while there is no live picture.
 
 import type { CardText } from "../words";
 import { element, icon, setText } from "./dom";
@@ -38,22 +37,5 @@ export class Card {
     this.#mark.replaceChildren(
       text.tone === "busy" ? element("span", { className: "spinner" }) : icon(text.tone),
     );
-  }
-}
-
-/** The line over the running picture. */
-export class Notice {
-  readonly #text = element("span");
-  readonly root = element(
-    "div",
-    { className: "notice", role: "status", hidden: true },
-    icon("trouble"),
-    this.#text,
-  );
-
-  /** Shows `text`, or nothing. */
-  show(text: string | undefined): void {
-    this.root.hidden = text === undefined;
-    setText(this.#text, text ?? "");
   }
 }

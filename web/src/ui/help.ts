@@ -1,14 +1,11 @@
 //! The dialog that lists the keys.
 
-import { element, icon } from "./dom";
+import { HOST_KEYS, SHORTCUTS } from "../shortcuts";
+import { dialog } from "./dialog";
+import { element } from "./dom";
 
-const KEYS: readonly (readonly [string[], string])[] = [
-  [["F"], "Full screen (or double-click the picture)"],
-  [["S", "I"], "Statistics: latency of each frame"],
-  [["Z"], "Actual pixels, or fit the window"],
-  [["?", "H"], "This help"],
-  [["Esc"], "Close what is open"],
-];
+const TOUCH =
+  "On a touch screen: tap to click, drag to drag, two fingers to scroll, a long press for the right button. While you only watch, a tap shows or hides the bar.";
 
 /** The help dialog. */
 export class Help {
@@ -16,29 +13,22 @@ export class Help {
   readonly #version = element("p", { className: "dim" });
 
   constructor() {
-    const rows = KEYS.flatMap(([keys, text]) => [
-      element("dt", {}, ...keys.map((key) => element("kbd", {}, key))),
-      element("dd", {}, text),
-    ]);
-    const close = element(
-      "button",
-      { type: "button", className: "close", ariaLabel: "Close", onclick: () => this.root.close() },
-      icon("close"),
+    const rows = SHORTCUTS.flatMap(({ keys, text }) => row(keys, text));
+    const driving = element(
+      "p",
+      { className: "note" },
+      "While your keyboard goes to the host, hold ",
+      ...HOST_KEYS.split(" + ").map((key) => element("kbd", {}, key)),
+      " along with these keys.",
     );
-    const heading = element("h2", { id: "help-heading" }, "Keys");
-    const touch = "On a touch screen, tap the picture to show or hide the bar.";
-    this.root = element(
-      "dialog",
-      { className: "help" },
-      element("header", {}, heading, close),
-      element("dl", {}, ...rows),
-      element("p", { className: "dim" }, touch),
+    this.root = dialog(
+      "Keys",
+      driving,
+      element("dl", {}, ...rows, ...row(["Esc"], "Close what is open; held: leave full screen")),
+      element("p", { className: "dim" }, TOUCH),
       this.#version,
     );
-    this.root.setAttribute("aria-labelledby", heading.id);
-    this.root.addEventListener("click", (event) => {
-      if (event.target === this.root) this.root.close();
-    });
+    this.root.classList.add("help");
   }
 
   /** Says which host this is. */
@@ -51,4 +41,11 @@ export class Help {
     if (this.root.open) this.root.close();
     else this.root.showModal();
   }
+}
+
+function row(keys: readonly string[], text: string): HTMLElement[] {
+  return [
+    element("dt", {}, ...keys.map((key) => element("kbd", {}, key))),
+    element("dd", {}, text),
+  ];
 }

@@ -1,6 +1,7 @@
 //! The picture and its surround: fitted to the window or at actual pixels, and full screen. It
 //! knows nothing of where the picture comes from.
 
+import { pictureBox, type Box, type Extent } from "../input/coordinates";
 import { element } from "./dom";
 
 interface WebkitVideo {
@@ -17,11 +18,13 @@ export class Stage {
     disableRemotePlayback: true,
     ariaLabel: "Live picture of the host’s screen",
   });
-  readonly root = element("main", { className: "stage" }, this.video);
+  readonly root = element("main", { className: "stage", tabIndex: 0 }, this.video);
   readonly #kept = element("canvas", { hidden: true });
   actualPixels = false;
   /** Called when playing needs a touch first. */
   onBlocked: () => void = () => undefined;
+  /** Called when the picture is somewhere else on the page than before, or of another size. */
+  onLaidOut: () => void = () => undefined;
 
   constructor() {
     // Some browsers look at the attributes, not the properties, before they allow autoplay.
@@ -30,6 +33,17 @@ export class Stage {
     this.root.append(this.#kept);
     this.video.addEventListener("resize", () => this.#layOut());
     addEventListener("resize", () => this.#layOut());
+    this.root.addEventListener("scroll", () => this.onLaidOut());
+  }
+
+  /** How large the picture is in itself. */
+  get pictureSize(): Extent {
+    return { width: this.video.videoWidth, height: this.video.videoHeight };
+  }
+
+  /** Where the picture is on the page, without its bars; undefined before there is one. */
+  pictureBox(): Box | undefined {
+    return pictureBox(this.video.getBoundingClientRect(), this.pictureSize);
   }
 
   /** Shows `track` from now on, and tells of its first picture. */
@@ -45,6 +59,12 @@ export class Stage {
     if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(shown);
     else (video as HTMLVideoElement).addEventListener("playing", shown, { once: true });
     this.resume();
+  }
+
+  /** Calls once with the next picture that is shown. */
+  nextPicture(shown: () => void): void {
+    if ("requestVideoFrameCallback" in this.video) this.video.requestVideoFrameCallback(shown);
+    else setTimeout(shown, 250);
   }
 
   /** Plays again after a touch allowed it. */
@@ -85,6 +105,7 @@ export class Stage {
       style.width = on ? `${videoWidth / ratio}px` : "";
       style.height = on ? `${videoHeight / ratio}px` : "";
     }
+    this.onLaidOut();
   }
 }
 
