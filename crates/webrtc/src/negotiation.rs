@@ -18,6 +18,9 @@ const JETKVM_PAYLOAD_TYPE: u8 = 102;
 /// How often the link is sampled.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
+/// How often sender reports go out: half of what a silent stream may cost.
+const REPORT_EVERY: Duration = Duration::from_secs(2);
+
 /// What an answer is made of, besides the offer.
 #[derive(Debug)]
 pub(crate) struct Local {
@@ -103,6 +106,7 @@ fn configure(local: &Local) -> RtcConfig {
         .enable_bwe(Some(estimate))
         .set_sctp_max_message_size(MAX_MESSAGE_BYTES as u32)
         .set_sctp_max_buffered_amount(MAX_SESSION_BUFFERED_BYTES)
+        .set_rtcp_report_interval_video(REPORT_EVERY)
         .set_stats_interval(Some(SAMPLE_EVERY));
     if let Some(certificate) = &local.certificate {
         config = config.set_dtls_cert(certificate.clone());

@@ -422,7 +422,8 @@ impl Session {
             RawPacket::RtpTx(header, payload) => video.packet_sent(&header, payload.len(), now),
             RawPacket::RtcpRx(Rtcp::Nack(nack)) => video.asked_again(&nack, now),
             RawPacket::RtcpRx(Rtcp::Twcc(twcc)) => {
-                if video.feedback(twcc, self.sent.bps(now), now) {
+                let doubtful = video.feedback(twcc, self.sent.bps(now), now);
+                if doubtful {
                     self.probe = Probe::Lower;
                 }
             }
