@@ -18,6 +18,12 @@
 //! its width and height. In RGB pictures the green channel does for luma. A row whose white is
 //! less than 48 levels above its black is not read.
 //!
+//! # The code of the presses
+//!
+//! A window that hears keys and mouse buttons shows a second code of the same layout to the right
+//! of the first, its left edge at x = 288. Its time is when the window heard the latest press, and
+//! its number says how many there were; before the first press it is the window's beginning, and 0.
+//!
 //! # In a page
 //!
 //! ```js
@@ -60,6 +66,8 @@ pub const COLUMNS: u32 = 18;
 pub const ROWS: u32 = 8;
 /// Pixels that the code takes at the top left.
 pub const SIZE: Size = Size::new(COLUMNS * CELL_PX, ROWS * CELL_PX);
+/// Pixels that the code takes together with the one of the presses to its right.
+pub const SIZE_WITH_PRESSES: Size = Size::new(2 * SIZE.width, SIZE.height);
 
 /// Levels that the white reference must be above the black one.
 const MIN_CONTRAST: f32 = 48.0;
@@ -93,6 +101,12 @@ impl Barcode {
     #[must_use]
     pub const fn fits(size: Size) -> bool {
         size.width >= SIZE.width && size.height >= SIZE.height
+    }
+
+    /// Whether a picture of `size` has room for the code of the presses too.
+    #[must_use]
+    pub const fn fits_with_presses(size: Size) -> bool {
+        size.width >= SIZE_WITH_PRESSES.width && size.height >= SIZE_WITH_PRESSES.height
     }
 
     fn encoded(self) -> [u8; CODE_BYTES] {
@@ -132,9 +146,19 @@ impl Barcode {
 
     /// Paints the code into the top left of a picture; a picture without room is left alone.
     pub fn draw(self, canvas: &mut impl Canvas) {
-        if !Self::fits(canvas.size()) {
-            return;
+        if Self::fits(canvas.size()) {
+            self.paint(canvas, 0);
         }
+    }
+
+    /// Paints the code of the presses beside the first; a picture without room is left alone.
+    pub fn draw_presses(self, canvas: &mut impl Canvas) {
+        if Self::fits_with_presses(canvas.size()) {
+            self.paint(canvas, SIZE.width);
+        }
+    }
+
+    fn paint(self, canvas: &mut impl Canvas, left: u32) {
         for (row, pair) in (0..ROWS).zip(self.encoded().chunks_exact(2)) {
             // Black reference, two bytes, white reference: 18 bits, the leftmost cell on top.
             let cells = u32::from(pair[0]) << 9 | u32::from(pair[1]) << 1 | 1;
@@ -150,7 +174,7 @@ impl Barcode {
                 };
                 let run = run.min(COLUMNS - column);
                 let rect = Rect {
-                    x: column * CELL_PX,
+                    x: left + column * CELL_PX,
                     y: row * CELL_PX,
                     size: Size::new(run * CELL_PX, CELL_PX),
                 };
@@ -204,9 +228,19 @@ impl Barcode {
     /// Reads the code from a raw frame of unchanged size.
     #[must_use]
     pub fn read_frame(frame: &Frame) -> Option<Self> {
-        let (bytes, stride) = (frame.bytes(), frame.stride);
-        let needed = frame.format.bytes(stride, frame.size.height);
-        if !Self::fits(frame.size) || bytes.len() < needed {
+        Self::read_in(frame, 0)
+    }
+
+    /// Reads the code of the presses from a raw frame of unchanged size.
+    #[must_use]
+    pub fn read_presses(frame: &Frame) -> Option<Self> {
+        Self::read_in(frame, SIZE.width)
+    }
+
+    fn read_in(frame: &Frame, left: u32) -> Option<Self> {
+        let (bytes, stride, size) = (frame.bytes(), frame.stride, frame.size);
+        let right_part = Size::new(size.width.saturating_sub(left), size.height);
+        if !Self::fits(right_part) || bytes.len() < frame.format.bytes(stride, size.height) {
             return None;
         }
         // Green stands for luma in BGRX.
@@ -214,7 +248,7 @@ impl Barcode {
             PixelFormat::I420 => (1, 0),
             PixelFormat::Bgrx => (4, 1),
         };
-        Self::read(|x, y| bytes[y as usize * stride + x as usize * step + offset])
+        Self::read(|x, y| bytes[y as usize * stride + (left + x) as usize * step + offset])
     }
 }
 
@@ -295,6 +329,33 @@ mod tests {
         let mut canvas = BgrxCanvas::new(&mut bytes, size.width as usize * 4, size).unwrap();
         Barcode::default().draw(&mut canvas);
         assert!(bytes.iter().all(|byte| *byte == 9));
+    }
+
+    #[test]
+    fn the_code_of_the_presses_stands_beside_the_first_and_leaves_it_alone() {
+        let (drawing, presses) = (moment(1), moment(77));
+        let (size, stride) = (SIZE_WITH_PRESSES, SIZE_WITH_PRESSES.width as usize);
+        let mut bytes = vec![90; PixelFormat::I420.bytes(stride, size.height)];
+        let mut canvas = I420Canvas::new(&mut bytes, stride, size).unwrap();
+        drawing.draw(&mut canvas);
+        presses.draw_presses(&mut canvas);
+        let from = |left: usize| {
+            let read = |x: u32, y: u32| bytes[y as usize * stride + left + x as usize];
+            Barcode::read(read)
+        };
+        assert_eq!(from(0), Some(drawing));
+        assert_eq!(from(SIZE.width as usize), Some(presses));
+        assert!(!Barcode::fits_with_presses(SIZE));
+        let before = drawn(drawing);
+        let mut small = before.clone();
+        small.resize(PixelFormat::I420.bytes(STRIDE, SIZE.height), 0);
+        presses.draw_presses(&mut I420Canvas::new(&mut small, STRIDE, SIZE).unwrap());
+        assert_eq!(small[..before.len()], before);
+    }
+
+    fn moment(frame: u32) -> Barcode {
+        let time_us = 1_795_000_000_123_457 + u64::from(frame);
+        Barcode { time_us, frame }
     }
 
     proptest! {

@@ -253,24 +253,36 @@ impl Pattern {
             text.write(canvas, STILL_LINES + 1, &LineText::new(frame));
             text.moving()
         });
+        Painted {
+            parts: [last_box.union(box_at), text, self.draw_code(canvas, moment)],
+            box_at,
+        }
+    }
+
+    /// Paints the barcode of a moment; answers its place, which is empty where there is no room.
+    pub(crate) fn draw_code(&self, canvas: &mut impl Canvas, moment: Moment) -> Rect {
         let code = Barcode {
             time_us: moment.time_us,
             frame: moment.frame,
         };
         code.draw(canvas);
-        let code_size = if Barcode::fits(self.size) {
-            barcode::SIZE
-        } else {
-            Size::default()
+        let size = match Barcode::fits(self.size) {
+            true => barcode::SIZE,
+            false => Size::default(),
         };
-        let code = Rect {
-            x: 0,
-            y: 0,
-            size: code_size,
-        };
-        Painted {
-            parts: [last_box.union(box_at), text, code],
-            box_at,
+        Rect { x: 0, y: 0, size }
+    }
+
+    /// Paints the code of the presses; answers its place, which is empty where there is no room.
+    pub(crate) fn draw_presses(&self, canvas: &mut impl Canvas, presses: Barcode) -> Rect {
+        presses.draw_presses(canvas);
+        match Barcode::fits_with_presses(self.size) {
+            true => Rect {
+                x: barcode::SIZE.width,
+                y: 0,
+                size: barcode::SIZE,
+            },
+            false => Rect::default(),
         }
     }
 }

@@ -23,16 +23,24 @@ impl Ticker {
 
     /// Sleeps until the next picture is due; `false` when stopped.
     pub(crate) fn wait(&mut self, stop: &StopSignal) -> std::io::Result<bool> {
-        let due = self.due.unwrap_or_else(MonoTime::now);
         while !stop.is_raised() {
-            let now = MonoTime::now();
-            if now >= due {
-                self.due = Some(next_due(due, now, self.interval));
-                return Ok(true);
+            match self.take_due() {
+                Ok(()) => return Ok(true),
+                Err(left) => stop.wait(None, Some(left))?,
             }
-            stop.wait(None, Some(due.since(now)))?;
         }
         Ok(false)
+    }
+
+    /// Takes the picture that is due now; where none is, the time left to the next.
+    pub(crate) fn take_due(&mut self) -> Result<(), Duration> {
+        let now = MonoTime::now();
+        let due = self.due.unwrap_or(now);
+        if now < due {
+            return Err(due.since(now));
+        }
+        self.due = Some(next_due(due, now, self.interval));
+        Ok(())
     }
 }
 

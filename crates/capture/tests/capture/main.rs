@@ -6,4 +6,5 @@ mod synthetic;
 mod x11_cursor;
 mod x11_layout;
 mod x11_picture;
+mod x11_presses;
 mod xserver;
