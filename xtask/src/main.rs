@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod rpc_docs;
 mod tidy;
 
 use std::path::Path;
@@ -12,12 +13,14 @@ const HELP: &str = "\
 Usage: cargo xtask CHORE
 
 Chores:
-  tidy    check the shape of the code: who depends on whom, sizes, unsafe, names, links";
+  tidy      check the shape of the code: who depends on whom, sizes, unsafe, names, links
+  rpc-docs  write docs/rpc from the types of the JSON-RPC";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tidy"] => tidy::run(workspace_root()),
+        ["rpc-docs"] => rpc_docs::run(workspace_root()),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             ExitCode::SUCCESS

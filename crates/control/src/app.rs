@@ -2,19 +2,14 @@
 
 use crate::access::Gate;
 use crate::config::Limits;
-use crate::engine::Engine;
-use crate::session::Ends;
 use crate::whep::WhepSessions;
+use sessions::{Ends, Hub};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-/// Longest session description or message taken from a client.
-pub(crate) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
-
 pub(crate) struct App {
-    pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) stats: stats::Reader,
-    pub(crate) gate: Gate,
+    pub(crate) hub: Hub,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) whep: WhepSessions,
     pub(crate) limits: Limits,
     /// Turns true once, when the server stops.

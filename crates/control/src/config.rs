@@ -39,6 +39,9 @@ pub struct Config {
     pub names: Vec<String>,
     /// Addresses of this machine, for the certificate and the printed link.
     pub addresses: Vec<IpAddr>,
+    /// Where the management socket is made, if there is to be one: its folder is created when missing
+    /// and must belong to this user alone.
+    pub management: Option<PathBuf>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -54,6 +57,7 @@ impl Config {
             state_dir,
             names: Vec::new(),
             addresses: Vec::new(),
+            management: None,
             limits: Limits::default(),
         }
     }
@@ -76,11 +80,9 @@ pub struct Limits {
     pub session_silence: Duration,
     /// A WebSocket that is silent for this long is closed.
     pub connection_silence: Duration,
-    /// The media engine answers an offer within this.
-    pub offer: Duration,
     /// One message is written to a WebSocket within this.
     pub write: Duration,
-    /// Teardown of a WebSocket, and of the whole server, takes no longer than this.
+    /// Teardown of the whole server takes no longer than this.
     pub teardown: Duration,
 }
 
@@ -91,7 +93,6 @@ impl Default for Limits {
             request_head: Duration::from_secs(10),
             session_silence: Duration::from_secs(3),
             connection_silence: Duration::from_secs(30),
-            offer: Duration::from_secs(10),
             write: Duration::from_secs(10),
             teardown: Duration::from_secs(2),
         }

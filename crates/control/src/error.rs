@@ -72,9 +72,14 @@ pub enum Error {
     /// The system gave no random bytes, so no secret can be made.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
-    /// The system gave no thread or no event queue.
-    #[error("cannot start the server's thread: {0}")]
-    Thread(#[source] std::io::Error),
+    /// The management socket cannot be made.
+    #[error("cannot open the management socket {}: {source}", path.display())]
+    Management {
+        /// The socket or its folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
 }
 
 impl Error {

@@ -77,7 +77,7 @@ pub(crate) fn wrong_link() -> Response {
         status: StatusCode::UNAUTHORIZED,
         title: "This link does not work",
         head: "",
-        body: "<p>It was used already, or it is incomplete, or Heliostat was restarted since.</p>\
+        body: "<p>It was used already, or it has ended, or it is incomplete, or Heliostat was restarted since.</p>\
                <p>Open the <strong>newest</strong> link in Heliostat’s terminal: a new one is printed \
                after each use.</p>",
     }

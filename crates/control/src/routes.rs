@@ -3,8 +3,8 @@
 //! The router is made from the table and from nothing else, and what is not in the table needs a
 //! login: a route cannot be open by oversight.
 
-use crate::access::{Denied, LoginRefused, Role};
-use crate::app::{App, Connection, MAX_MESSAGE_BYTES};
+use crate::access::{Denied, LoginRefused};
+use crate::app::{App, Connection};
 use crate::headers::{self, Sender};
 use crate::{assets, pages, whep, ws};
 use axum::Router;
@@ -13,6 +13,8 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, delete, get, options, patch, post};
+use control_api::Role;
+use sessions::{Identity, MAX_MESSAGE_BYTES};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -118,28 +120,29 @@ async fn guard(
     let Some(needed) = needed_role(request.method(), path) else {
         return next.run(request).await;
     };
-    let role = match app
-        .gate
-        .role(headers, connection.ends.client.ip(), Instant::now())
-    {
-        Ok(role) => role,
+    let client = connection.ends.client.ip();
+    let identity = match app.gate.identify(headers, client, Instant::now()) {
+        Ok(identity) => identity,
         Err(denied) => return deny(&denied, headers),
     };
-    if role < needed {
-        let why = "the players’ token opens /whep and nothing else\n";
+    if identity.role < needed {
+        let why = match identity.role {
+            Role::Player => "the players’ token opens /whep and nothing else\n",
+            _ => "this login may not do that\n",
+        };
         return (StatusCode::FORBIDDEN, why).into_response();
     }
     // A login travels with every request that a browser makes, whichever page asked for it.
     let changes_something = !request.method().is_safe();
     let foreign = headers::sender(headers, app.gate.uses_tls()) == Sender::ForeignPage;
-    if role >= Role::Viewer && changes_something && foreign {
+    if identity.role >= Role::Viewer && changes_something && foreign {
         return (
             StatusCode::FORBIDDEN,
             "another site’s page asked for this\n",
         )
             .into_response();
     }
-    request.extensions_mut().insert(role);
+    request.extensions_mut().insert(identity);
     next.run(request).await
 }
 
@@ -167,8 +170,12 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-async fn session() -> StatusCode {
-    StatusCode::NO_CONTENT
+/// Who asks, so that the page knows before it opens its WebSocket.
+async fn session(Extension(identity): Extension<Identity>) -> axum::Json<serde_json::Value> {
+    axum::Json(serde_json::json!({
+        "role": identity.role,
+        "name": identity.shown_name(),
+    }))
 }
 
 #[derive(serde::Deserialize)]
@@ -185,7 +192,13 @@ async fn login(
 ) -> Response {
     let now = Instant::now();
     let client = connection.ends.client.ip();
-    if app.gate.role(&headers, client, now) == Ok(Role::Viewer) {
+    // A link is left to others by whoever can do as much without it.
+    let present = app.gate.logged_in(&headers, now);
+    let enough = present.is_some_and(|identity| {
+        let token = query.token.as_deref();
+        identity.role == Role::Admin || token.is_none_or(|token| app.gate.opened(&identity, token))
+    });
+    if enough {
         return Redirect::to("/").into_response();
     }
     let Some(token) = query.token else {
@@ -196,7 +209,12 @@ async fn login(
         return StatusCode::NO_CONTENT.into_response();
     }
     match app.gate.login(&token, client, now) {
-        Ok(entry) => ([(header::SET_COOKIE, entry.set_cookie)], pages::entered()).into_response(),
+        Ok(entry) => {
+            if let Some(login) = entry.displaced {
+                app.hub.end_login(login);
+            }
+            ([(header::SET_COOKIE, entry.set_cookie)], pages::entered()).into_response()
+        }
         Err(LoginRefused::TooMany(wait)) => pages::too_many_attempts(seconds(wait)),
         Err(LoginRefused::WrongToken) => pages::wrong_link(),
         Err(LoginRefused::Expired) => pages::expired_link(),

@@ -1,27 +1,27 @@
-//! The port and the thread behind it: binding, telling TLS, HTTP and ICE-TCP apart, stopping.
+//! The port: binding, telling TLS, HTTP and ICE-TCP apart, stopping. It is served on the hub's thread.
 
-use crate::access::{Gate, GateConfig};
+use crate::access::{Gate, GateConfig, ShareLinks};
 use crate::app::{App, Connection};
 use crate::config::{AccessMode, Config};
-use crate::engine::{EndReason, Engine};
 use crate::error::Error;
-use crate::session::Ends;
+use crate::management::{self, Socket};
 use crate::tls::{self, Fingerprint, Identity};
 use crate::whep::WhepSessions;
 use crate::{headers, pages, routes};
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse;
+use control_api::EndReason;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use sessions::{Ends, Hub};
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,10 +41,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What the front door works with.
 pub struct Parts {
-    /// The media engine.
-    pub engine: Arc<dyn Engine>,
-    /// The statistics.
-    pub stats: stats::Reader,
+    /// The hub that sessions live in.
+    pub hub: Hub,
     /// Gets each one-time link when it becomes valid, the first one before [`Server::start`] returns.
     /// Called from the thread that serves, so it must not wait. Never called with open access.
     pub on_link: Box<dyn Fn(&str) + Send + Sync>,
@@ -62,7 +60,8 @@ pub struct Handle {
     fingerprint: Option<Fingerprint>,
     player_token: String,
     stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
+    /// Hears nothing, and breaks off when nothing is served any more.
+    served: mpsc::Receiver<()>,
 }
 
 /// An open port that nobody serves yet. Connections wait in the system's queue.
@@ -73,7 +72,7 @@ pub struct Bound {
 }
 
 impl Server {
-    /// Opens the port and starts the thread that serves it.
+    /// Opens the port and serves it.
     ///
     /// # Errors
     /// [`Error`] says what is wrong and what to do; nothing was started then.
@@ -108,7 +107,7 @@ impl Bound {
         self.local_addr
     }
 
-    /// Starts the thread that serves the port.
+    /// Serves the port.
     ///
     /// # Errors
     /// [`Error`] says what is wrong and what to do; the port is closed then.
@@ -130,15 +129,14 @@ impl Bound {
             names: config.names.clone(),
             on_link: parts.on_link,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(Error::Thread)?;
         let (stop, stopping) = watch::channel(false);
         let (gate, player_token) = Gate::new(gate, Instant::now())?;
+        let socket = config.management.as_deref().map(Socket::open).transpose()?;
+        let gate = Arc::new(gate);
+        let links = ShareLinks::new(Arc::clone(&gate), parts.hub.downgrade());
+        parts.hub.set_links(Arc::new(links));
         let app = Arc::new(App {
-            engine: parts.engine,
-            stats: parts.stats,
+            hub: parts.hub,
             gate,
             whep: WhepSessions::new(),
             limits: config.limits,
@@ -147,17 +145,24 @@ impl Bound {
         let fingerprint = identity
             .as_ref()
             .map(|identity| identity.fingerprint.clone());
-        let thread = std::thread::Builder::new()
-            .name("control".to_owned())
-            .spawn(move || runtime.block_on(serve(listener, app, identity)))
-            .map_err(Error::Thread)?;
+        let (serving, served) = mpsc::channel();
+        let runtime = app.hub.runtime().clone();
+        runtime.spawn(async move {
+            let managed = async {
+                if let Some(socket) = socket {
+                    management::serve(socket, &app).await;
+                }
+            };
+            tokio::join!(serve(listener, Arc::clone(&app), identity), managed);
+            drop(serving);
+        });
         Ok(Handle {
             local_addr,
             url,
             fingerprint,
             player_token: player_token.expose().to_owned(),
             stop,
-            thread: Some(thread),
+            served,
         })
     }
 }
@@ -187,22 +192,17 @@ impl Handle {
         &self.player_token
     }
 
-    /// Tells everybody, closes every session and the port, and waits for the thread.
-    pub fn shutdown(mut self) {
-        self.stop_and_join();
-    }
-
-    fn stop_and_join(&mut self) {
-        self.stop.send_replace(true);
-        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
-            tracing::error!("the control thread panicked");
-        }
+    /// Tells everybody, closes every session and the port, and waits until that is done.
+    pub fn shutdown(self) {
+        drop(self);
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.stop_and_join();
+        self.stop.send_replace(true);
+        // Nothing is ever sent: the wait ends when the other end is dropped.
+        let _ = self.served.recv();
     }
 }
 
@@ -306,7 +306,7 @@ impl Door {
         }
         match (first[0], &self.tls) {
             (byte, _) if ICE_TCP.contains(&byte) => {
-                self.app.engine.accept_ice_tcp(stream.into_std()?);
+                self.app.hub.engine().accept_ice_tcp(stream.into_std()?);
                 Ok(())
             }
             (TLS_HANDSHAKE, Some(acceptor)) => {

@@ -3,14 +3,14 @@
 //! Trickle ICE is taken, ICE restarts are not. Other sites' pages get no CORS headers.
 
 use crate::access::Secret;
-use crate::app::{App, Connection, MAX_MESSAGE_BYTES};
-use crate::engine::{EndReason, OfferError, Signalling};
-use crate::session::{LiveSession, negotiate};
-use crate::{headers, sdpfrag};
+use crate::app::{App, Connection};
+use crate::headers;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use control_api::{EndReason, Via};
+use sessions::{Flavour, Identity, Joining, MAX_MESSAGE_BYTES, OfferError, Session, sdpfrag};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -23,7 +23,7 @@ const MAX_SESSIONS: usize = 64;
 const ETAG: &str = "\"1\"";
 
 struct WhepSession {
-    live: LiveSession,
+    live: Session,
     /// ICE user fragment of the offer.
     ufrag: Option<String>,
     _slot: OwnedSemaphorePermit,
@@ -69,6 +69,7 @@ pub(crate) async fn describe() -> Response {
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Extension(connection): Extension<Connection>,
+    Extension(identity): Extension<Identity>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -90,12 +91,21 @@ pub(crate) async fn create(
         }
     };
     let ufrag = sdpfrag::ufrag_of(&sdp).map(str::to_owned);
-    let negotiated = match negotiate(&app, sdp, Signalling::Whep, connection.ends).await {
-        Ok(negotiated) => negotiated,
+    let joining = Joining {
+        sdp,
+        identity,
+        via: Via::Whep,
+        flavour: Flavour::Page,
+        ends: Some(connection.ends),
+        channels: None,
+        notices: None,
+    };
+    let joined = match app.hub.join(joining).await {
+        Ok(joined) => joined,
         Err(error) => return refuse(&error),
     };
     let session = WhepSession {
-        live: negotiated.session,
+        live: joined.session,
         ufrag,
         _slot: slot,
     };
@@ -103,11 +113,9 @@ pub(crate) async fn create(
     let location = format!("/whep/{id}");
     tokio::spawn(async move {
         // Either way it is over: with a reason, or because the engine dropped the sender.
-        let _ = negotiated.ended.await;
+        let _ = joined.ended.await;
         let ended = app.whep.lock().remove(&id);
-        if let Some(session) = ended {
-            session.live.forget();
-        }
+        drop(ended);
     });
     let answer = [
         (header::CONTENT_TYPE, SDP),
@@ -118,7 +126,7 @@ pub(crate) async fn create(
             SDP_FRAGMENT,
         ),
     ];
-    (StatusCode::CREATED, answer, negotiated.sdp).into_response()
+    (StatusCode::CREATED, answer, joined.sdp).into_response()
 }
 
 /// `PATCH /whep/{id}`
@@ -177,6 +185,7 @@ fn refuse(error: &OfferError) -> Response {
         OfferError::Busy | OfferError::Unavailable { .. } | OfferError::Stopped => {
             StatusCode::SERVICE_UNAVAILABLE
         }
+        OfferError::LoggedOut => StatusCode::UNAUTHORIZED,
         OfferError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
     };
     let mut response = (status, format!("{error}\n")).into_response();

@@ -59,14 +59,14 @@ fn ice_tcp(bytes: &[u8]) {
 }
 
 fn jsonrpc(bytes: &[u8]) {
-    let _ = control::jsonrpc::parse(bytes);
+    let _ = sessions::jsonrpc::parse(bytes);
 }
 
 fn sdpfrag(bytes: &[u8]) {
     if let Ok(text) = from_utf8(bytes) {
-        let _ = control::sdpfrag::parse(text);
-        let _ = control::sdpfrag::candidate(text);
-        let _ = control::sdpfrag::ufrag_of(text);
+        let _ = sessions::sdpfrag::parse(text);
+        let _ = sessions::sdpfrag::candidate(text);
+        let _ = sessions::sdpfrag::ufrag_of(text);
     }
 }
 

@@ -13,9 +13,18 @@ use super::{Finding, TidyError};
 const LEVELS: &[&[&str]] = &[
     &["media", "control-api"],
     &["events"],
-    &["gamestream-proto", "capture", "encode", "input", "audio"],
+    &[
+        "gamestream-proto",
+        "capture",
+        "encode",
+        "input",
+        "audio",
+        "jetkvm",
+    ],
     &["pipeline"],
-    &["gamestream", "webrtc", "control", "stats", "console"],
+    &["gamestream", "webrtc", "stats", "console"],
+    &["sessions"],
+    &["control"],
     &["host", "bench"],
     &["heliostat"],
 ];
@@ -25,20 +34,6 @@ const FFI_PREFIX: &str = "ffi-";
 
 /// What only tests, benches and chores use; it may use anything.
 const DEV_ONLY: &[&str] = &["sim", "linkem", "e2e", "fuzz-entries", "xtask"];
-
-/// Arrows within a level: from, to, and why it is right.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    (
-        "control",
-        "webrtc",
-        "control is the front door that hands sessions over",
-    ),
-    (
-        "control",
-        "stats",
-        "control is the front door that answers for the figures",
-    ),
-];
 
 /// The workspace as cargo tells it, and where each crate's manifest lies.
 #[derive(Debug)]
@@ -163,11 +158,8 @@ fn objection(from: &str, to: &str) -> Option<String> {
             "`{to}` is for tests only: move it to [dev-dependencies]"
         ));
     }
-    let allowed = EXCEPTIONS
-        .iter()
-        .any(|(user, used, _because)| (*user, *used) == (from, to));
     let (from_level, to_level) = (level(from)?, level(to)?);
-    if to_level < from_level || allowed {
+    if to_level < from_level {
         return None;
     }
     Some(format!(
@@ -237,10 +229,11 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_go_one_way_only() {
-        assert_eq!(findings("control", &[("webrtc", ""), ("stats", "")]), []);
-        assert_eq!(findings("webrtc", &[("control", "")]).len(), 1);
-        assert_eq!(findings("control", &[("console", "")]).len(), 1);
+    fn the_front_door_stands_on_sessions_and_they_on_the_stream() {
+        assert_eq!(findings("control", &[("sessions", ""), ("jetkvm", "")]), []);
+        assert_eq!(findings("sessions", &[("webrtc", ""), ("stats", "")]), []);
+        assert_eq!(findings("sessions", &[("control", "")]).len(), 1);
+        assert_eq!(findings("webrtc", &[("sessions", "")]).len(), 1);
     }
 
     #[test]

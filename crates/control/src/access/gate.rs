@@ -1,11 +1,14 @@
 //! The gate: what opens it, what each caller may do behind it, and the next link to print.
 
 use super::attempts::{Attempts, Wait};
+use super::cookie;
 use super::secret::{Secret, SecretDigest};
-use super::{Role, cookie};
+use super::share::Wanted;
 use crate::config::AccessMode;
 use crate::{Error, origin};
 use axum::http::{HeaderMap, header};
+use control_api::{Role, ShareLink};
+use sessions::{Identity, LinksError, LoginId};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,8 +18,12 @@ use std::time::{Duration, Instant};
 const LINK_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// A login lasts this long.
 const LOGIN_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Logins kept; the oldest makes room.
+/// Logins kept that came by the printed link; the oldest makes room.
 const MAX_LOGINS: usize = 256;
+/// Share links at a time.
+const MAX_SHARES: usize = 32;
+/// Logins kept that came by one share link; the oldest makes room.
+const MAX_SHARED_LOGINS: usize = 32;
 /// Cookies of our name looked at in one request.
 const MAX_COOKIES: usize = 8;
 
@@ -42,23 +49,47 @@ pub(crate) struct Gate {
 
 struct State {
     link: Link,
-    logins: VecDeque<Login>,
+    logins: Logins,
+    shares: Vec<Share>,
+    next_share: u32,
+    next_login: u64,
     attempts: Attempts,
 }
 
+/// The printed link: it opens once and makes an administrator.
 struct Link {
     digest: SecretDigest,
     expires: Instant,
 }
 
+/// A link that somebody made for others: it opens until it ends, and what it opened ends with it.
+struct Share {
+    id: u32,
+    digest: SecretDigest,
+    expires: Instant,
+    role: Role,
+    name: Option<String>,
+    logins: Logins,
+}
+
+/// Logins by one kind of link, oldest first.
+struct Logins {
+    most: usize,
+    kept: VecDeque<Login>,
+}
+
 struct Login {
+    id: LoginId,
     digest: SecretDigest,
     expires: Instant,
 }
 
 /// A login succeeded; the browser is to keep this cookie.
+#[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) set_cookie: String,
+    /// A login that had to make room, and ends.
+    pub(crate) displaced: Option<LoginId>,
 }
 
 /// Why a link did not open the gate.
@@ -93,7 +124,10 @@ impl Gate {
             player: player.digest(),
             state: Mutex::new(State {
                 link: Link::new(&secret, now),
-                logins: VecDeque::new(),
+                logins: Logins::new(MAX_LOGINS),
+                shares: Vec::new(),
+                next_share: 1,
+                next_login: LoginId::FIRST.0,
                 attempts: Attempts::default(),
             }),
             config,
@@ -102,15 +136,18 @@ impl Gate {
         Ok((gate, player))
     }
 
-    /// What the sender of a request with `headers` may do.
-    pub(crate) fn role(
+    /// Who sent a request with `headers`.
+    pub(crate) fn identify(
         &self,
         headers: &HeaderMap,
         client: IpAddr,
         now: Instant,
-    ) -> Result<Role, Denied> {
-        if self.config.mode == AccessMode::Open || self.logged_in(headers, now) {
-            return Ok(Role::Viewer);
+    ) -> Result<Identity, Denied> {
+        if self.config.mode == AccessMode::Open {
+            return Ok(Identity::local_admin());
+        }
+        if let Some(identity) = self.logged_in(headers, now) {
+            return Ok(identity);
         }
         let Some(token) = bearer(headers) else {
             return Err(Denied::NotLoggedIn);
@@ -121,29 +158,51 @@ impl Gate {
             .check(client, now)
             .map_err(|Wait(wait)| Denied::TooMany(wait))?;
         if self.player.matches(&SecretDigest::of(token)) {
-            return Ok(Role::Player);
+            return Ok(Identity {
+                role: Role::Player,
+                login: LoginId::PLAYER,
+                name: None,
+            });
         }
         state.attempts.failed(client, now);
         Err(Denied::NotLoggedIn)
     }
 
-    /// Whether the request carries a valid login. A stale one is no attempt at guessing: the page
-    /// of a restarted host would lock its own user out.
-    pub(crate) fn logged_in(&self, headers: &HeaderMap, now: Instant) -> bool {
+    /// Who the request is from by its cookie. A stale one is no attempt at guessing: the page of a
+    /// restarted host would lock its own user out.
+    pub(crate) fn logged_in(&self, headers: &HeaderMap, now: Instant) -> Option<Identity> {
+        if self.config.mode == AccessMode::Open {
+            return Some(Identity::local_admin());
+        }
         let headers = headers
             .get_all(header::COOKIE)
             .iter()
             .filter_map(|h| h.to_str().ok());
         let cookies = headers.flat_map(|header| cookie::values(header, &self.cookie_name));
-        let mut digests = cookies.take(MAX_COOKIES).map(SecretDigest::of);
+        let digests = cookies.take(MAX_COOKIES).map(SecretDigest::of);
         let state = self.lock();
-        digests.any(|digest| {
-            let mut logins = state.logins.iter();
-            logins.any(|login| now < login.expires && login.digest.matches(&digest))
-        })
+        // Another program may have set a cookie of this name, and an old one may be left: the one
+        // that opens most counts.
+        let known = digests.filter_map(|digest| state.identity_of(&digest, now));
+        known.max_by_key(|identity| identity.role)
     }
 
-    /// Exchanges a link's token for a login, and hands the next link out.
+    /// Whether `token` is of the share link that `identity` came by.
+    pub(crate) fn opened(&self, identity: &Identity, token: &str) -> bool {
+        let digest = SecretDigest::of(token);
+        let state = self.lock();
+        let mut shares = state.shares.iter();
+        shares.any(|share| share.digest.matches(&digest) && share.logins.holds(identity.login))
+    }
+
+    /// Whether a login still stands.
+    pub(crate) fn stands(&self, login: LoginId, now: Instant) -> bool {
+        let state = self.lock();
+        let mut all = state.all_logins(now);
+        all.any(|kept| kept.id == login && now < kept.expires)
+    }
+
+    /// Exchanges a link's token for a login, and hands the next link out where it was the printed one.
     pub(crate) fn login(
         &self,
         token: &str,
@@ -151,30 +210,81 @@ impl Gate {
         now: Instant,
     ) -> Result<Entry, LoginRefused> {
         let digest = SecretDigest::of(token);
-        let (cookie, next) = {
-            let mut state = self.lock();
-            state
-                .attempts
-                .check(client, now)
-                .map_err(|Wait(wait)| LoginRefused::TooMany(wait))?;
-            if !state.link.digest.matches(&digest) {
-                state.attempts.failed(client, now);
-                return Err(LoginRefused::WrongToken);
-            }
-            let next = Secret::generate().map_err(LoginRefused::Internal)?;
-            let expired = state.link.expires <= now;
-            let cookie = Secret::generate().map_err(LoginRefused::Internal)?;
-            state.link = Link::new(&next, now);
-            if !expired {
-                state.admit(&cookie, now);
-            }
-            ((!expired).then_some(cookie), next)
+        let cookie = Secret::generate().map_err(LoginRefused::Internal)?;
+        let mut state = self.lock();
+        state
+            .attempts
+            .check(client, now)
+            .map_err(|Wait(wait)| LoginRefused::TooMany(wait))?;
+        if let Some((life, displaced)) = state.enter_by_share(&digest, &cookie, now) {
+            return Ok(Entry {
+                set_cookie: self.set_cookie(&cookie, life),
+                displaced,
+            });
+        }
+        if !state.link.digest.matches(&digest) {
+            state.attempts.failed(client, now);
+            return Err(LoginRefused::WrongToken);
+        }
+        let next = Secret::generate().map_err(LoginRefused::Internal)?;
+        let expired = state.link.expires <= now;
+        state.link = Link::new(&next, now);
+        let displaced = if expired {
+            None
+        } else {
+            let id = state.number_login();
+            state.logins.admit(id, &cookie, now + LOGIN_LIFE, now)
         };
+        drop(state);
         self.hand_out(&next);
-        let cookie = cookie.ok_or(LoginRefused::Expired)?;
+        if expired {
+            return Err(LoginRefused::Expired);
+        }
         Ok(Entry {
-            set_cookie: self.set_cookie(&cookie),
+            set_cookie: self.set_cookie(&cookie, LOGIN_LIFE),
+            displaced,
         })
+    }
+
+    /// Makes a share link. Its token is told this once.
+    pub(crate) fn share(&self, wanted: Wanted, now: Instant) -> Result<ShareLink, LinksError> {
+        if self.config.mode == AccessMode::Open {
+            return Err(LinksError::NoLogins);
+        }
+        let secret = Secret::generate().map_err(|_| LinksError::Random)?;
+        let mut state = self.lock();
+        state.shares.retain(|share| now < share.expires);
+        if state.shares.len() >= MAX_SHARES {
+            return Err(LinksError::TooMany(MAX_SHARES));
+        }
+        let share = Share {
+            id: state.next_share,
+            digest: secret.digest(),
+            expires: now + wanted.life,
+            role: wanted.role,
+            name: wanted.name,
+            logins: Logins::new(MAX_SHARED_LOGINS),
+        };
+        state.next_share += 1;
+        let mut link = share.tell(now);
+        link.url = Some(self.url_of(&secret));
+        state.shares.push(share);
+        Ok(link)
+    }
+
+    /// The share links that work, oldest first.
+    pub(crate) fn shared(&self, now: Instant) -> Vec<ShareLink> {
+        let state = self.lock();
+        let works = state.shares.iter().filter(|share| now < share.expires);
+        works.map(|share| share.tell(now)).collect()
+    }
+
+    /// Ends a share link and the logins that it made.
+    pub(crate) fn revoke(&self, id: u32) -> Result<Vec<LoginId>, LinksError> {
+        let mut state = self.lock();
+        let place = state.shares.iter().position(|share| share.id == id);
+        let share = state.shares.remove(place.ok_or(LinksError::Unknown)?);
+        Ok(share.logins.kept.iter().map(|login| login.id).collect())
     }
 
     /// Whether a request that names `authority` as its host may be meant for this one. A page of
@@ -198,24 +308,24 @@ impl Gate {
         self.config.tls
     }
 
-    fn set_cookie(&self, cookie: &Secret) -> String {
+    fn set_cookie(&self, cookie: &Secret, life: Duration) -> String {
         let secure = if self.config.tls { "; Secure" } else { "" };
         format!(
             "{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}",
             self.cookie_name,
             cookie.expose(),
-            LOGIN_LIFE.as_secs(),
+            life.as_secs().max(1),
         )
     }
 
     fn hand_out(&self, secret: &Secret) {
         if self.config.mode == AccessMode::Login {
-            (self.config.on_link)(&format!(
-                "{}/login?token={}",
-                self.config.base_url,
-                secret.expose()
-            ));
+            (self.config.on_link)(&self.url_of(secret));
         }
+    }
+
+    fn url_of(&self, secret: &Secret) -> String {
+        format!("{}/login?token={}", self.config.base_url, secret.expose())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -225,15 +335,107 @@ impl Gate {
 }
 
 impl State {
-    fn admit(&mut self, cookie: &Secret, now: Instant) {
-        self.logins.retain(|login| now < login.expires);
-        if self.logins.len() >= MAX_LOGINS {
-            self.logins.pop_front();
+    fn number_login(&mut self) -> LoginId {
+        let id = LoginId(self.next_login);
+        self.next_login += 1;
+        id
+    }
+
+    /// Every login; those of a share link end with it.
+    fn all_logins(&self, now: Instant) -> impl Iterator<Item = &Login> {
+        let shares = self.shares.iter().filter(move |share| now < share.expires);
+        let shared = shares.flat_map(|share| &share.logins.kept);
+        self.logins.kept.iter().chain(shared)
+    }
+
+    fn identity_of(&self, digest: &SecretDigest, now: Instant) -> Option<Identity> {
+        if let Some(login) = self.logins.find(digest, now) {
+            return Some(Identity {
+                role: Role::Admin,
+                login,
+                name: None,
+            });
         }
-        self.logins.push_back(Login {
+        let mut shares = self.shares.iter().filter(|share| now < share.expires);
+        shares.find_map(|share| {
+            let login = share.logins.find(digest, now)?;
+            Some(Identity {
+                role: share.role,
+                login,
+                name: share.name.clone(),
+            })
+        })
+    }
+
+    /// A new login by the share link of that token: how long it lasts, and which one made room.
+    fn enter_by_share(
+        &mut self,
+        digest: &SecretDigest,
+        cookie: &Secret,
+        now: Instant,
+    ) -> Option<(Duration, Option<LoginId>)> {
+        let id = LoginId(self.next_login);
+        let mut shares = self.shares.iter_mut().filter(|share| now < share.expires);
+        let share = shares.find(|share| share.digest.matches(digest))?;
+        let displaced = share.logins.admit(id, cookie, share.expires, now);
+        let life = share.expires.saturating_duration_since(now);
+        self.number_login();
+        Some((life, displaced))
+    }
+}
+
+impl Logins {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            kept: VecDeque::new(),
+        }
+    }
+
+    /// Keeps a login; the one that had to make room for it comes back.
+    fn admit(
+        &mut self,
+        id: LoginId,
+        cookie: &Secret,
+        expires: Instant,
+        now: Instant,
+    ) -> Option<LoginId> {
+        self.kept.retain(|login| now < login.expires);
+        let displaced = if self.kept.len() >= self.most {
+            self.kept.pop_front().map(|login| login.id)
+        } else {
+            None
+        };
+        self.kept.push_back(Login {
+            id,
             digest: cookie.digest(),
-            expires: now + LOGIN_LIFE,
+            expires,
         });
+        displaced
+    }
+
+    fn find(&self, digest: &SecretDigest, now: Instant) -> Option<LoginId> {
+        let mut valid = self.kept.iter().filter(|login| now < login.expires);
+        valid
+            .find(|login| login.digest.matches(digest))
+            .map(|login| login.id)
+    }
+
+    fn holds(&self, id: LoginId) -> bool {
+        self.kept.iter().any(|login| login.id == id)
+    }
+}
+
+impl Share {
+    fn tell(&self, now: Instant) -> ShareLink {
+        ShareLink {
+            id: self.id,
+            url: None,
+            role: self.role,
+            name: self.name.clone(),
+            expires_in_seconds: self.expires.saturating_duration_since(now).as_secs(),
+            logins: u32::try_from(self.logins.kept.len()).unwrap_or(u32::MAX),
+        }
     }
 }
 
@@ -253,174 +455,5 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::http::HeaderValue;
-    use std::net::Ipv4Addr;
-    use std::sync::Arc;
-
-    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-    struct Fixture {
-        gate: Gate,
-        player: Secret,
-        links: Arc<Mutex<Vec<String>>>,
-        now: Instant,
-    }
-
-    fn fixture(mode: AccessMode) -> Fixture {
-        let links = Arc::new(Mutex::new(Vec::new()));
-        let printed = Arc::clone(&links);
-        let config = GateConfig {
-            mode,
-            base_url: "http://127.0.0.1:8080".to_owned(),
-            port: 8080,
-            tls: false,
-            names: vec!["Workstation".to_owned()],
-            on_link: Box::new(move |link| printed.lock().unwrap().push(link.to_owned())),
-        };
-        let now = Instant::now();
-        let (gate, player) = Gate::new(config, now).unwrap();
-        Fixture {
-            gate,
-            player,
-            links,
-            now,
-        }
-    }
-
-    impl Fixture {
-        fn token(&self) -> String {
-            let links = self.links.lock().unwrap();
-            links
-                .last()
-                .unwrap()
-                .split_once("token=")
-                .unwrap()
-                .1
-                .to_owned()
-        }
-
-        fn cookie(&self, now: Instant) -> HeaderMap {
-            let entry = self.gate.login(&self.token(), CLIENT, now).ok().unwrap();
-            let (cookie, _) = entry.set_cookie.split_once(';').unwrap();
-            headers(header::COOKIE, cookie)
-        }
-    }
-
-    fn headers(name: header::HeaderName, value: &str) -> HeaderMap {
-        [(name, HeaderValue::from_str(value).unwrap())]
-            .into_iter()
-            .collect()
-    }
-
-    #[test]
-    fn a_link_opens_once_and_the_next_one_is_handed_out() {
-        let f = fixture(AccessMode::Login);
-        let first = f.token();
-        let cookie = f.cookie(f.now);
-        assert_eq!(f.gate.role(&cookie, CLIENT, f.now), Ok(Role::Viewer));
-        assert_ne!(f.token(), first);
-        let again = f.gate.login(&first, CLIENT, f.now);
-        assert!(matches!(again, Err(LoginRefused::WrongToken)));
-        assert!(f.gate.login(&f.token(), CLIENT, f.now).is_ok());
-    }
-
-    #[test]
-    fn an_unused_link_expires_after_a_day_and_is_replaced() {
-        let f = fixture(AccessMode::Login);
-        let late = f.now + LINK_LIFE;
-        let refused = f.gate.login(&f.token(), CLIENT, late);
-        assert!(matches!(refused, Err(LoginRefused::Expired)));
-        assert_eq!(f.links.lock().unwrap().len(), 2);
-        assert!(f.gate.login(&f.token(), CLIENT, late).is_ok());
-    }
-
-    #[test]
-    fn a_login_expires() {
-        let f = fixture(AccessMode::Login);
-        let cookie = f.cookie(f.now);
-        assert!(
-            f.gate
-                .logged_in(&cookie, f.now + LOGIN_LIFE - Duration::from_secs(1))
-        );
-        assert!(!f.gate.logged_in(&cookie, f.now + LOGIN_LIFE));
-    }
-
-    #[test]
-    fn logins_are_bounded_and_the_oldest_goes_first() {
-        let f = fixture(AccessMode::Login);
-        let cookies: Vec<_> = (0..=MAX_LOGINS).map(|_| f.cookie(f.now)).collect();
-        assert!(!f.gate.logged_in(&cookies[0], f.now));
-        assert!(f.gate.logged_in(&cookies[1], f.now));
-        assert_eq!(f.gate.lock().logins.len(), MAX_LOGINS);
-    }
-
-    #[test]
-    fn the_players_token_makes_a_player_and_no_more() {
-        let f = fixture(AccessMode::Login);
-        let right = headers(
-            header::AUTHORIZATION,
-            &format!("bearer {}", f.player.expose()),
-        );
-        assert_eq!(f.gate.role(&right, CLIENT, f.now), Ok(Role::Player));
-        let wrong = headers(header::AUTHORIZATION, "Bearer nonsense");
-        assert_eq!(f.gate.role(&wrong, CLIENT, f.now), Err(Denied::NotLoggedIn));
-        let basic = headers(header::AUTHORIZATION, "Basic YTpi");
-        assert_eq!(f.gate.role(&basic, CLIENT, f.now), Err(Denied::NotLoggedIn));
-    }
-
-    #[test]
-    fn guessing_is_slowed_down_for_links_and_tokens_alike() {
-        let f = fixture(AccessMode::Login);
-        for _ in 0..5 {
-            assert!(f.gate.login("guess", CLIENT, f.now).is_err());
-            let wrong = headers(header::AUTHORIZATION, "Bearer guess");
-            assert!(f.gate.role(&wrong, CLIENT, f.now).is_err());
-        }
-        let right = f.gate.login(&f.token(), CLIENT, f.now);
-        assert!(
-            matches!(right, Err(LoginRefused::TooMany(wait)) if wait <= Duration::from_secs(6))
-        );
-        let later = f.now + Duration::from_secs(6);
-        assert!(f.gate.login(&f.token(), CLIENT, later).is_ok());
-    }
-
-    #[test]
-    fn a_stale_cookie_is_not_taken_for_guessing() {
-        let f = fixture(AccessMode::Login);
-        let stale = headers(header::COOKIE, "heliostat-8080=of-the-last-run");
-        for _ in 0..100 {
-            assert_eq!(f.gate.role(&stale, CLIENT, f.now), Err(Denied::NotLoggedIn));
-        }
-        assert!(f.gate.login(&f.token(), CLIENT, f.now).is_ok());
-    }
-
-    #[test]
-    fn open_access_prints_no_link_and_answers_only_to_its_own_names() {
-        let f = fixture(AccessMode::Open);
-        assert!(f.links.lock().unwrap().is_empty());
-        assert_eq!(
-            f.gate.role(&HeaderMap::new(), CLIENT, f.now),
-            Ok(Role::Viewer)
-        );
-        let known = |host: &str| f.gate.knows_host(&origin::Authority::parse(host).unwrap());
-        for host in [
-            "localhost:8080",
-            "a.localhost",
-            "127.0.0.1:9",
-            "[::1]:8080",
-            "WORKSTATION",
-        ] {
-            assert!(known(host), "{host}");
-        }
-        for host in [
-            "evil.example:8080",
-            "localhost.evil.example",
-            "notlocalhost",
-            "127.0.0.1.evil.example",
-        ] {
-            assert!(!known(host), "{host}");
-        }
-    }
-}
+#[path = "gate_tests.rs"]
+mod tests;

@@ -69,13 +69,25 @@ impl RpcError {
     /// −32001: the method needs a session and there is none.
     #[must_use]
     pub fn no_session() -> Self {
-        Self::new(-32001, "there is no session: send session.offer first")
+        Self::new(-32001, "there is no session: send an offer first")
     }
 
     /// −32002: the caller may not do this.
     #[must_use]
     pub fn not_allowed() -> Self {
         Self::new(-32002, "not allowed")
+    }
+
+    /// −32003: somebody else drives.
+    #[must_use]
+    pub fn not_driving(message: impl Into<String>) -> Self {
+        Self::new(-32003, message)
+    }
+
+    /// −32004: this host cannot do it.
+    #[must_use]
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(-32004, message)
     }
 
     /// The same error with details.

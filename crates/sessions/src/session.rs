@@ -1,0 +1,406 @@
+//! A session from its offer to its end, whichever way it is signalled. It begins once and ends once;
+//! after its end nothing can make the engine run it again.
+
+use crate::channels::{ChannelFront, ChannelId, Message};
+use crate::desk::InputRefused;
+use crate::engine::{Done, Flavour, Offer, OfferError};
+use crate::hub::{Hub, lock};
+use crate::identity::Identity;
+use crate::room::{Command, Newcomer, Notice, Refusal};
+use control_api::{EndReason, InputEvent, Role, Via};
+use events::ViewerId;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, oneshot};
+
+/// Both ends of the TCP connection that something came over.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// Who sent it.
+    pub client: SocketAddr,
+    /// The address of this host that the client reached, and so can reach again.
+    pub reached_at: SocketAddr,
+}
+
+/// Somebody who wants a session.
+pub struct Joining {
+    /// The SDP offer.
+    pub sdp: String,
+    /// Who wants it.
+    pub identity: Identity,
+    /// How it came.
+    pub via: Via,
+    /// Which client it comes from.
+    pub flavour: Flavour,
+    /// The connection it came over, where it came over the network.
+    pub ends: Option<Ends>,
+    /// Who takes its data channels; the hub itself when absent.
+    pub channels: Option<Arc<dyn ChannelFront>>,
+    /// Who is told what concerns the session.
+    pub notices: Option<mpsc::Sender<(ViewerId, Notice)>>,
+}
+
+/// A session that began.
+#[derive(Debug)]
+pub struct Joined {
+    /// The session.
+    pub session: Session,
+    /// The SDP answer.
+    pub sdp: String,
+    /// Its end, whoever ends it. Dropped without a reason: [`EndReason::Error`].
+    pub ended: oneshot::Receiver<EndReason>,
+}
+
+/// A session, owned. Dropping it ends it, so none outlives whoever asked for it.
+#[derive(Debug)]
+pub struct Session {
+    handle: SessionHandle,
+    on_drop: EndReason,
+}
+
+/// A session, for whoever does not own it.
+#[derive(Clone)]
+pub struct SessionHandle(Arc<Inner>);
+
+struct Inner {
+    viewer: ViewerId,
+    hub: Hub,
+    identity: Identity,
+    via: Via,
+    front: Option<Arc<dyn ChannelFront>>,
+    life: Mutex<Life>,
+}
+
+enum Life {
+    Live {
+        ended: oneshot::Sender<EndReason>,
+        /// Numbers are collected exactly while somebody watches.
+        _activity: stats::Activity,
+    },
+    Over,
+}
+
+/// The session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the session is over")]
+pub struct Ended;
+
+/// Why input of a session was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It does not drive.
+    #[error("another session drives, or this one may not")]
+    NotDriving,
+    /// The desk did not take it.
+    #[error(transparent)]
+    Input(#[from] InputRefused),
+}
+
+impl Session {
+    /// Its number.
+    #[must_use]
+    pub fn viewer(&self) -> ViewerId {
+        self.handle.viewer()
+    }
+
+    /// A handle that does not own it.
+    #[must_use]
+    pub fn handle(&self) -> SessionHandle {
+        self.handle.clone()
+    }
+
+    /// Adds a candidate of the client's (well-formed, without `a=`).
+    pub fn candidate(&self, candidate: &str) {
+        self.handle.candidate(candidate);
+    }
+
+    /// Ends it for `reason`.
+    pub fn close(mut self, reason: EndReason) {
+        self.on_drop = reason;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.handle.end(self.on_drop);
+    }
+}
+
+impl fmt::Debug for SessionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionHandle")
+            .field(&self.viewer())
+            .finish()
+    }
+}
+
+impl SessionHandle {
+    /// Its number.
+    #[must_use]
+    pub fn viewer(&self) -> ViewerId {
+        self.0.viewer
+    }
+
+    /// Who has it.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// How it was signalled.
+    #[must_use]
+    pub fn via(&self) -> Via {
+        self.0.via
+    }
+
+    pub(crate) fn front(&self) -> Option<&Arc<dyn ChannelFront>> {
+        self.0.front.as_ref()
+    }
+
+    /// Whether its input counts.
+    #[must_use]
+    pub fn controls(&self) -> bool {
+        lock(&self.0.hub.shared.driving).contains(&self.0.viewer)
+    }
+
+    /// Whether it is not over.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(*lock(&self.0.life), Life::Live { .. })
+    }
+
+    /// Adds a candidate of the client's (well-formed, without `a=`).
+    pub fn candidate(&self, candidate: &str) {
+        self.0
+            .hub
+            .engine()
+            .candidate(self.0.viewer, candidate.to_owned());
+    }
+
+    /// Asks for a keyframe.
+    pub fn request_keyframe(&self) {
+        self.0.hub.engine().request_keyframe(self.0.viewer);
+    }
+
+    /// Sends on one of its data channels.
+    pub fn send(&self, channel: ChannelId, message: Message) {
+        self.0.hub.engine().send(self.0.viewer, channel, message);
+    }
+
+    /// Gives its lease back; returns once that is done. Idempotent.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn pause(&self) -> Result<(), Ended> {
+        self.set_paused(true).await
+    }
+
+    /// Takes a lease again; returns once that is done. Idempotent.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn resume(&self) -> Result<(), Ended> {
+        self.set_paused(false).await
+    }
+
+    /// [`Self::pause`] or [`Self::resume`].
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn set_paused(&self, paused: bool) -> Result<(), Ended> {
+        let Inner { viewer, hub, .. } = &*self.0;
+        hub.command(Command::Paused(*viewer, paused))
+            .map_err(|_| Ended)?;
+        let (done, outcome) = oneshot::channel();
+        let done: Done = Box::new(move |lives| {
+            // Whoever asked may be gone; the engine did it all the same.
+            let _ = done.send(lives);
+        });
+        {
+            // Under this lock, so that a resume never comes after the close that released the lease.
+            let life = lock(&self.0.life);
+            match *life {
+                Life::Over => return Err(Ended),
+                Life::Live { .. } if paused => hub.engine().pause(*viewer, done),
+                Life::Live { .. } => hub.engine().resume(*viewer, done),
+            }
+        }
+        match tokio::time::timeout(hub.limits().engine, outcome).await {
+            Ok(Ok(true)) => Ok(()),
+            _ => Err(Ended),
+        }
+    }
+
+    /// Injects an event, if the session drives.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn inject(&self, event: &InputEvent) -> Result<(), Refused> {
+        if !self.controls() {
+            return Err(Refused::NotDriving);
+        }
+        Ok(self.0.hub.desk().inject(self.0.viewer, event)?)
+    }
+
+    /// All that it holds is released.
+    pub fn release_all(&self) {
+        self.0.hub.desk().release_all(self.0.viewer);
+    }
+
+    /// Drives from now on, if nobody does, the same person does, or it is an administrator's.
+    #[must_use]
+    pub fn take_control(&self) -> bool {
+        self.0.hub.command(Command::Take(self.0.viewer)).is_ok()
+    }
+
+    /// Ends it: its keys are released, then its lease, then the rest. Only the first end counts.
+    pub fn end(&self, reason: EndReason) {
+        if let Some(ended) = self.finish() {
+            let viewer = self.0.viewer;
+            tracing::info!(viewer = viewer.0, ?reason, "session closed");
+            self.0.hub.left(viewer);
+            self.0.hub.engine().close(viewer, reason);
+            self.told(ended, reason);
+        }
+    }
+
+    /// The engine ended it.
+    fn ended_by_engine(&self, reason: EndReason) {
+        if let Some(ended) = self.finish() {
+            let viewer = self.0.viewer;
+            tracing::info!(viewer = viewer.0, ?reason, "session ended");
+            self.0.hub.left(viewer);
+            self.told(ended, reason);
+        }
+    }
+
+    fn finish(&self) -> Option<oneshot::Sender<EndReason>> {
+        match std::mem::replace(&mut *lock(&self.0.life), Life::Over) {
+            Life::Live { ended, .. } => Some(ended),
+            Life::Over => None,
+        }
+    }
+
+    fn told(&self, ended: oneshot::Sender<EndReason>, reason: EndReason) {
+        self.0.hub.tell(self.0.viewer, &Notice::Ended(reason));
+        self.0.hub.forget_session(self.0.viewer);
+        // Whoever started it may not care.
+        let _ = ended.send(reason);
+    }
+}
+
+impl Hub {
+    /// Asks the engine for a session and lets it into the room.
+    ///
+    /// # Errors
+    /// [`OfferError`]; no session is left behind then.
+    pub async fn join(&self, joining: Joining) -> Result<Joined, OfferError> {
+        let hub = self.clone();
+        let limit = self.limits().engine;
+        // A task of its own: when the caller is gone or out of patience, an answer that comes all the
+        // same is dropped there, and that ends its session.
+        let asking = self
+            .runtime()
+            .spawn(async move { hub.ask_engine(joining).await });
+        match tokio::time::timeout(limit, asking).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_panicked)) => Err(OfferError::Stopped),
+            Err(_elapsed) => Err(OfferError::TimedOut),
+        }
+    }
+
+    async fn ask_engine(self, joining: Joining) -> Result<Joined, OfferError> {
+        let Joining {
+            sdp,
+            identity,
+            via,
+            flavour,
+            ends,
+            channels,
+            notices,
+        } = joining;
+        let activity = self.shared.stats.activity();
+        let (reply, answer) = oneshot::channel();
+        let (on_end, engine_ended) = oneshot::channel();
+        self.engine().offer(Offer {
+            sdp,
+            flavour,
+            via,
+            ends,
+            reply,
+            ended: on_end,
+        });
+        let answer = answer.await.unwrap_or(Err(OfferError::Stopped))?;
+        let (on_end, ended) = oneshot::channel();
+        let handle = SessionHandle(Arc::new(Inner {
+            viewer: answer.viewer,
+            hub: self.clone(),
+            identity: identity.clone(),
+            via,
+            front: channels,
+            life: Mutex::new(Life::Live {
+                ended: on_end,
+                _activity: activity,
+            }),
+        }));
+        // From here on, dropping it ends it.
+        let session = Session {
+            handle: handle.clone(),
+            on_drop: EndReason::Quit,
+        };
+        let client = ends.map(|ends| ends.client);
+        tracing::info!(viewer = answer.viewer.0, ?via, ?client, "session started");
+        self.entered(&handle, notices);
+        let newcomer = Newcomer {
+            identity,
+            via,
+            address: client,
+            since_ms: now_ms(),
+        };
+        if !self.stands(handle.identity()) {
+            return Err(OfferError::LoggedOut);
+        }
+        // A room refuses nobody.
+        let _: Result<(), Refusal> = self.command(Command::Enter(answer.viewer, newcomer));
+        if !handle.is_live() {
+            // It ended before it was let in; nobody else would lead it out.
+            self.left(answer.viewer);
+            return Err(OfferError::Stopped);
+        }
+        self.runtime().spawn(async move {
+            let reason = engine_ended.await.unwrap_or(EndReason::Error);
+            handle.ended_by_engine(reason);
+        });
+        Ok(Joined {
+            session,
+            sdp: answer.sdp,
+            ended,
+        })
+    }
+
+    /// Ends every session and conversation of a login that stands no more.
+    pub fn end_login(&self, login: crate::LoginId) {
+        self.close_conversations(login);
+        for session in self.sessions_of(login) {
+            session.end(EndReason::Operator);
+        }
+    }
+
+    /// Whether the login of a caller still stands. Without anybody who lets callers in, all do.
+    pub(crate) fn stands(&self, identity: &Identity) -> bool {
+        let given_out = identity.login >= crate::LoginId::FIRST && identity.role > Role::Player;
+        !given_out
+            || self
+                .links()
+                .is_none_or(|links| links.stands(identity.login))
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
