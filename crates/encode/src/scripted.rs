@@ -70,13 +70,7 @@ impl Encoder for Scripted {
         }
     }
 
-    fn submit(&mut self, frame: &Frame, request: PictureRequest) -> Result<(), EncodeError> {
-        if frame.size != self.config.size {
-            return Err(EncodeError::SizeChanged {
-                want: self.config.size,
-                got: frame.size,
-            });
-        }
+    fn submit(&mut self, _frame: &Frame, request: PictureRequest) -> Result<(), EncodeError> {
         let newest = self.references.newest().filter(|_| !request.keyframe);
         let reference = newest.map_or(Reference::None, |(held, _)| Reference::Frame(held.index));
         let bytes = (self.script)(PictureRequest {

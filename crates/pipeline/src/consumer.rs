@@ -29,8 +29,7 @@ impl UnitQueue {
     /// must not block.
     #[must_use]
     pub fn new(frame_interval: Duration, wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
-        // A paced keyframe may take most of an interval, so two intervals are no stall yet.
-        let queue = Bounded::new(QUEUE_DEPTH, frame_interval * 2);
+        let queue = Bounded::new(QUEUE_DEPTH, max_age(frame_interval));
         Arc::new(Self {
             queue,
             wake: Box::new(wake),
@@ -55,6 +54,11 @@ impl UnitQueue {
         }
     }
 
+    /// Follows a change of the stream's rate.
+    pub(crate) fn set_interval(&self, frame_interval: Duration) {
+        self.queue.set_max_age(max_age(frame_interval));
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -71,6 +75,11 @@ impl UnitQueue {
     pub fn is_closed(&self) -> bool {
         self.queue.is_closed()
     }
+}
+
+/// A paced keyframe may take most of an interval, so two intervals are no stall yet.
+fn max_age(frame_interval: Duration) -> Duration {
+    frame_interval * 2
 }
 
 impl fmt::Debug for UnitQueue {
@@ -147,6 +156,11 @@ impl Consumer {
         *repairer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(slot));
         // It may have read everything between the refusal and this call.
         self.queue.wake_repairer();
+    }
+
+    /// Follows a change of the stream's rate.
+    pub(crate) fn set_interval(&self, frame_interval: Duration) {
+        self.queue.set_interval(frame_interval);
     }
 
     /// Tells the consumer that nothing will come any more.

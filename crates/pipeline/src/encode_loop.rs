@@ -1,27 +1,49 @@
 //! The loop: one wake-up, one clock read, one decision, at most one picture.
 
 use crate::consumer::{Consumer, Offer};
+use crate::feed::Feed;
 use crate::gate::KeyframeGate;
-use crate::pipeline::{Command, Leave, PipelineParts, Shared};
+use crate::intake::{Loss, LossKind, News};
+use crate::pipeline::{Command, Leave, OpenEncoder, PipelineParts, Shared};
 use crate::priority;
 use crate::recoder::{Coded, Order, Recoder, RecoderSettings};
+use crate::signal::{self, Signal};
 use crate::status::SourceState;
 use crate::still::{Still, StillPicture, StillPolicy};
-use crate::supervisor::{OpenSource, SourceSupervisor, SupervisorParts};
-use crate::switch::SwitchError;
+use crate::switch::{OnSwitch, SwitchError};
+use capture::{SlateText, SourceInfo};
 use encode::{EncoderCaps, KeyframeReason};
 use events::{
     ConsumerChange, EncoderOpened, EventSink, FrameEncoded, KeyframeCause, LostReason,
-    PipelineChange, UnitRefused, ViewerId,
+    PipelineChange, SourceChange, UnitRefused, ViewerId,
 };
-use media::{Frame, FrameClock, MonoTime, Size, Wake};
+use media::{Bitrate, Frame, FrameClock, MonoTime, Size, StreamParams, Wake};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Size of a slate before there was any picture, if none is asked for.
+const FIRST_SIZE: Size = Size::new(1280, 720);
+
+/// What viewers are shown.
+struct Shown {
+    frame: Frame,
+    /// Whether it got through the encoder: until then it is new, and keeps its times.
+    coded: bool,
+}
+
+/// What to do with the picture that is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Code it for the first time.
+    First,
+    /// Code it again.
+    Again(Still),
+}
 
 pub(crate) struct EncodeLoop {
     number: u32,
     shared: Arc<Shared>,
-    open_source: OpenSource,
     events: EventSink,
     clock: FrameClock,
     gate: KeyframeGate,
@@ -30,8 +52,19 @@ pub(crate) struct EncodeLoop {
     recoder: Recoder,
     consumers: Vec<Consumer>,
     lead: Option<ViewerId>,
-    source: Option<SourceSupervisor>,
-    last_frame: Option<Frame>,
+    feed: Feed,
+    signal: Signal,
+    /// The source whose first picture is on its way.
+    arriving: Option<SourceInfo>,
+    /// What was last said about the source.
+    told: Option<LostReason>,
+    /// What was last said about the bitrate, once there was an encoder.
+    told_bitrate: Option<Bitrate>,
+    /// The last slate, and what it says.
+    slate: Option<(LostReason, Frame)>,
+    shown: Option<Shown>,
+    /// Size streamed last.
+    size: Option<Size>,
     last_fresh_at: MonoTime,
 }
 
@@ -43,10 +76,11 @@ impl EncodeLoop {
             threads: parts.encoder_threads,
             reference_pictures: parts.reference_pictures,
         };
+        let intake = Arc::clone(&shared.intake);
+        let events = parts.events.clone();
         Self {
             number: parts.number,
             shared,
-            open_source: parts.open_source,
             events: parts.events,
             clock: FrameClock::new(rate),
             gate: KeyframeGate::new(rate.interval()),
@@ -55,14 +89,29 @@ impl EncodeLoop {
             recoder: Recoder::new(parts.open_encoder, settings),
             consumers: Vec::new(),
             lead: None,
-            source: None,
-            last_frame: None,
+            feed: Feed::new(parts.number, parts.open_source, intake, events),
+            signal: Signal::default(),
+            arriving: None,
+            told: None,
+            told_bitrate: None,
+            slate: None,
+            shown: None,
+            size: None,
             last_fresh_at: MonoTime::ZERO,
         }
     }
 
+    /// Runs until the slot is closed. A panic ends the stream of those who watch, with a reason,
+    /// and nothing else: whoever comes next is served.
     pub(crate) fn run(mut self) {
         priority::raise(priority::ENCODE_NICE);
+        while panic::catch_unwind(AssertUnwindSafe(|| self.run_until_closed())).is_err() {
+            tracing::error!("the encode thread panicked: its viewers' streams end here");
+            self.end_all(Some(PANICKED.to_owned()), MonoTime::now());
+        }
+    }
+
+    fn run_until_closed(&mut self) {
         loop {
             let fresh = match self.shared.slot.wait(self.not_before(), self.deadline()) {
                 Wake::Value(frame) => Some(frame),
@@ -79,6 +128,7 @@ impl EncodeLoop {
         // Taken before the commands, for who left may have joined by one of them; applied after
         // them, so that one who comes while the last one goes finds the source running.
         let leaving = self.shared.take_leaving();
+        let fresh = self.hear(fresh, now);
         while let Some(command) = self.shared.commands.pop() {
             self.apply(command, now);
         }
@@ -88,20 +138,145 @@ impl EncodeLoop {
         if self.consumers.is_empty() {
             return;
         }
+        self.tend(now);
         for consumer in &self.consumers {
             if let Some(lost) = consumer.wants_repair() {
                 self.gate.report_lost(lost);
             }
         }
+        let mut arrival = now;
         if let Some(frame) = fresh {
-            self.last_fresh_at = now;
-            self.last_frame = Some(frame.clone());
-            self.code(&frame, now, None);
-        } else if let Some(what) = self.due_without_frame(now)
-            && let Some(frame) = self.last_frame.as_ref().map(|last| last.repeated(now))
-        {
-            self.code(&frame, now, Some(what));
+            arrival = frame.times.noticed;
+            self.show(frame, now);
+        } else if self.slate_at().is_some_and(|at| at <= now) && self.signal.is_slate_due(now) {
+            self.show_slate(now);
         }
+        if let Some(step) = self.due(now) {
+            self.clock.spend(arrival);
+            self.code(step, now);
+        }
+    }
+
+    /// Takes what the capture threads tell. Hands the picture back unless the source was lost after
+    /// it.
+    fn hear(&mut self, fresh: Option<Frame>, now: MonoTime) -> Option<Frame> {
+        let heard = self.feed.hear();
+        if heard.replaced {
+            self.signal.replaced(now);
+        }
+        match heard.news {
+            _ if !self.feed.is_running() => None,
+            None => fresh,
+            Some(News::Present(info)) => {
+                self.arriving = Some(info);
+                fresh
+            }
+            Some(News::Lost(loss)) => {
+                // The slate's keyframe repairs whatever the last picture was owed.
+                if !self.signal.is_away() {
+                    self.shown = None;
+                }
+                self.arriving = None;
+                self.signal.lost(loss, now);
+                self.tell_absence(now);
+                None
+            }
+        }
+    }
+
+    /// Has the source started when it may be.
+    fn tend(&mut self, now: MonoTime) {
+        if let Err(error) = self.feed.tend() {
+            tracing::error!(%error, "no capture thread");
+            let loss = Loss {
+                kind: LossKind::Absent,
+                why: format!("the system gives no capture thread: {error}"),
+                after_pictures: false,
+            };
+            self.signal.lost(loss, now);
+            self.tell_absence(now);
+        }
+    }
+
+    fn show(&mut self, frame: Frame, now: MonoTime) {
+        if self.signal.present() {
+            let pipeline = self.number;
+            self.events.emit(SourceChange {
+                pipeline,
+                lost: None,
+                at: now,
+            });
+            // After a slate the picture is worth a keyframe; at the start it is one anyway.
+            self.slate = None;
+            if self.told.take().is_some() {
+                self.gate.request_keyframe(KeyframeReason::Signal);
+            }
+        }
+        if let Some(info) = self.arriving.take() {
+            let present = SourceState::Present(info);
+            self.shared.status.update(|status| status.source = present);
+        }
+        self.last_fresh_at = now;
+        let coded = false;
+        self.shown = Some(Shown { frame, coded });
+    }
+
+    /// Status and events about a source that is away.
+    fn tell_absence(&mut self, now: MonoTime) {
+        let Some((reason, why)) = self.signal.absence(now) else {
+            return;
+        };
+        if self.told != Some(reason) {
+            self.told = Some(reason);
+            let pipeline = self.number;
+            self.events.emit(SourceChange {
+                pipeline,
+                lost: Some(reason),
+                at: now,
+            });
+        }
+        let why = why.to_owned();
+        let absent = SourceState::Absent { reason, why };
+        self.shared.status.update(|status| status.source = absent);
+    }
+
+    /// When a slate may be shown: it is a keyframe.
+    fn slate_at(&self) -> Option<MonoTime> {
+        let at = self.signal.slate_at()?;
+        let allowed = self.gate.keyframe_allowed_at();
+        Some(at.max(allowed).max(self.not_before()))
+    }
+
+    fn show_slate(&mut self, now: MonoTime) {
+        self.tell_absence(now);
+        let Some((reason, _)) = self.signal.absence(now) else {
+            return;
+        };
+        let size = self.frame_size();
+        let known = self.slate.as_ref();
+        let known = known.filter(|(said, frame)| *said == reason && frame.size == size);
+        let frame = match known {
+            Some((_, frame)) => frame.repeated(now),
+            None => {
+                let text = SlateText {
+                    reason: &reason.to_string(),
+                    action: signal::action(reason),
+                };
+                let frame = capture::slate(text, size).repeated(now);
+                self.slate = Some((reason, frame.clone()));
+                frame
+            }
+        };
+        let coded = false;
+        self.shown = Some(Shown { frame, coded });
+        self.gate.request_keyframe(KeyframeReason::Signal);
+        self.signal.slate_shown(now);
+    }
+
+    /// Size of what the host itself has to show.
+    fn frame_size(&self) -> Size {
+        let asked = self.recoder.params().size;
+        asked.or(self.size).unwrap_or(FIRST_SIZE)
     }
 
     fn caps(&self) -> Option<EncoderCaps> {
@@ -113,24 +288,36 @@ impl EncodeLoop {
         self.clock.earliest().max(self.recoder.retry_at())
     }
 
-    /// When the last picture has to be coded again if no new one comes.
+    /// The earliest time for this picture. One that another encoder begins with is a keyframe, and
+    /// those keep their distance, however often the size changes.
+    fn earliest(&self, shown: &Shown) -> MonoTime {
+        let starts = self.recoder.must_start(shown.frame.size);
+        let allowed = starts.then(|| self.gate.keyframe_allowed_at());
+        self.not_before().max(allowed.unwrap_or(MonoTime::ZERO))
+    }
+
+    /// When something has to be done if no new picture comes.
     fn deadline(&self) -> Option<MonoTime> {
-        self.last_frame.as_ref()?;
-        let caps = self.caps();
-        let recovery = match caps {
-            Some(caps) => self
-                .gate
-                .due_at(caps)
-                .map(|due| due.max(self.quiet_since())),
-            // The encoder failed or was never opened: the last frame is all there is to try with.
-            None => (!self.consumers.is_empty()).then(|| self.recoder.retry_at()),
-        };
-        let still = self.still.deadline();
-        [recovery, still]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|at| at.max(self.not_before()))
+        if self.consumers.is_empty() {
+            return None;
+        }
+        let picture = self.shown.as_ref().and_then(|shown| {
+            let wanted = match self.caps() {
+                Some(caps) if shown.coded && !self.recoder.must_start(shown.frame.size) => {
+                    let recovery = self.gate.due_at(caps);
+                    let recovery = recovery.map(|due| due.max(self.quiet_since()));
+                    [recovery, self.still_at()].into_iter().flatten().min()?
+                }
+                _ => MonoTime::ZERO,
+            };
+            Some(wanted.max(self.earliest(shown)))
+        });
+        [picture, self.slate_at()].into_iter().flatten().min()
+    }
+
+    /// A slate is neither repeated nor refined between two slates.
+    fn still_at(&self) -> Option<MonoTime> {
+        self.still.deadline().filter(|_| !self.signal.is_away())
     }
 
     /// While pictures come, recovery rides on the next one instead of costing one of its own.
@@ -138,44 +325,64 @@ impl EncodeLoop {
         self.last_fresh_at + self.clock.interval() * 3 / 2
     }
 
-    fn due_without_frame(&self, now: MonoTime) -> Option<Still> {
-        if now < self.not_before() {
+    /// What to do now, if anything.
+    fn due(&self, now: MonoTime) -> Option<Step> {
+        let shown = self.shown.as_ref()?;
+        if now < self.earliest(shown) {
             return None;
         }
-        let Some(caps) = self.caps() else {
-            return Some(Still::Repeat);
-        };
-        if self.gate.is_due(now, caps) && now >= self.quiet_since() {
-            return Some(Still::Repeat);
+        if !shown.coded {
+            return Some(Step::First);
         }
-        self.still.due(now)
+        let again = Step::Again(Still::Repeat);
+        let Some(caps) = self.caps() else {
+            return Some(again);
+        };
+        let starts = self.recoder.must_start(shown.frame.size);
+        if starts || (self.gate.is_due(now, caps) && now >= self.quiet_since()) {
+            return Some(again);
+        }
+        self.still_at()?;
+        self.still.due(now).map(Step::Again)
     }
 
-    fn code(&mut self, frame: &Frame, now: MonoTime, again: Option<Still>) {
-        let refine = match again {
-            Some(Still::Refine { quantiser }) => Some(quantiser),
+    fn code(&mut self, step: Step, now: MonoTime) {
+        let Some(shown) = &mut self.shown else { return };
+        let frame = match step {
+            Step::First => shown.frame.clone(),
+            Step::Again(_) => shown.frame.repeated(now),
+        };
+        let refine = match step {
+            Step::Again(Still::Refine { quantiser }) => Some(quantiser),
             _ => None,
         };
-        self.clock.spend(frame.times.noticed);
-        let coded = match self
-            .recoder
-            .code(frame, &mut self.gate, Order { now, refine })
-        {
-            Ok(Some(coded)) => coded,
-            Ok(None) => return,
+        let order = Order { now, refine };
+        let outcome = self.recoder.code(&frame, &mut self.gate, order);
+        // An encoder that is still open has taken it, even if it gave nothing for it.
+        shown.coded |= self.recoder.caps().is_some();
+        if let Some(refused) = self.recoder.take_refused() {
+            self.shared.take_back(refused, self.recoder.params());
+            self.follow_rate();
+        }
+        match outcome {
+            Ok(Some(coded)) => self.coded(step, &coded, now),
+            Ok(None) => {}
             Err(gone) => {
                 tracing::error!(error = %gone, "the stream ends");
-                return self.end_all(Some(gone.to_string()), now);
+                self.end_all(Some(gone.to_string()), now);
             }
-        };
-        if let Some(reason) = coded.keyframe {
-            let opened = matches!(reason, KeyframeReason::Start | KeyframeReason::Reopened);
-            self.announce(frame.size, opened, now);
         }
-        match again {
+    }
+
+    fn coded(&mut self, step: Step, coded: &Coded, now: MonoTime) {
+        let unit = &coded.unit;
+        if coded.keyframe.is_some() {
+            self.announce(unit.size, coded.first, now);
+        }
+        match step {
             // A repair refers to a picture from before the loss, which may be a coarser one.
-            Some(what) if coded.keyframe.is_none() && !coded.recovers => {
-                let (bytes, quantiser) = (coded.unit.data.len(), coded.unit.quantiser);
+            Step::Again(what) if coded.keyframe.is_none() && !coded.recovers => {
+                let (bytes, quantiser) = (unit.data.len(), unit.quantiser);
                 let picture = StillPicture {
                     what,
                     bytes,
@@ -183,9 +390,9 @@ impl EncodeLoop {
                 };
                 self.still.coded(picture, now, self.recoder.bitrate());
             }
-            _ => self.still.changed(now, coded.unit.quantiser),
+            _ => self.still.changed(now, unit.quantiser),
         }
-        self.offer(&coded, now);
+        self.offer(coded, now);
     }
 
     /// Tells of the encoder, which may be another one each time one is `opened`.
@@ -204,6 +411,7 @@ impl EncodeLoop {
         }
         let reason = self.recoder.reason().unwrap_or_default();
         let bitrate = self.recoder.bitrate();
+        (self.size, self.told_bitrate) = (Some(size), Some(bitrate));
         self.shared.status.update(|status| {
             status.encoder = Some((caps.name, reason));
             status.size = Some(size);
@@ -243,11 +451,8 @@ impl EncodeLoop {
             Command::Keyframe(reason) => self.gate.request_keyframe(reason),
             Command::Lost(range) => self.gate.report_lost(range),
             Command::Rate { viewer, bitrate } => {
-                let known = self
-                    .consumers
-                    .iter_mut()
-                    .find(|known| known.viewer == viewer);
-                if let Some(consumer) = known {
+                let mut known = self.consumers.iter_mut();
+                if let Some(consumer) = known.find(|known| known.viewer == viewer) {
                     consumer.rate = Some(bitrate);
                     self.follow_lead();
                 }
@@ -256,25 +461,66 @@ impl EncodeLoop {
                 self.lead = lead;
                 self.follow_lead();
             }
-            Command::Params(_) => {}
-            Command::Source { done, .. } | Command::Encoder { done, .. } => {
-                done(Err(SwitchError::Ended));
-            }
+            Command::Params(params) => self.set_params(params),
+            Command::Source { open, done } => self.feed.switch(open, done),
+            Command::Encoder { open, done } => self.switch_encoder(open, done),
         }
     }
 
-    /// The encoder follows the lead; without one, the consumer that has been there longest.
+    fn set_params(&mut self, params: StreamParams) {
+        let cap = self.recoder.params().bitrate;
+        self.recoder.set_params(params);
+        self.follow_rate();
+        // Without a link that says what it carries, the whole of a new budget is used.
+        if cap != params.bitrate && self.lead_rate().is_none() {
+            self.recoder.set_bitrate(params.bitrate);
+        }
+        self.follow_lead();
+    }
+
+    /// What depends on the frame rate besides the encoder.
+    fn follow_rate(&mut self) {
+        let rate = self.recoder.params().rate;
+        self.clock.set_rate(rate);
+        self.gate.set_frame_interval(rate.interval());
+        for consumer in &self.consumers {
+            consumer.set_interval(rate.interval());
+        }
+    }
+
+    fn switch_encoder(&mut self, open: OpenEncoder, done: OnSwitch) {
+        let shown = self.shown.as_ref().map(|shown| shown.frame.size);
+        let size = shown.unwrap_or(self.frame_size());
+        let switched = self.recoder.switch(open, size);
+        if self.consumers.is_empty() {
+            // It opens, that is all one wanted to know.
+            self.recoder.close();
+        }
+        done(switched.map_err(SwitchError::from));
+    }
+
+    /// What the link of the lead carries; without a lead, of the consumer that has been there
+    /// longest.
+    fn lead_rate(&self) -> Option<Bitrate> {
+        let mut consumers = self.consumers.iter();
+        let named = consumers.find(|known| Some(known.viewer) == self.lead);
+        named.or(self.consumers.first())?.rate
+    }
+
     fn follow_lead(&mut self) {
-        let named = |known: &&Consumer| Some(known.viewer) == self.lead;
-        let lead = self.consumers.iter().find(named);
-        let lead = lead.or_else(|| self.consumers.first());
-        if let Some(bitrate) = lead.and_then(|lead| lead.rate) {
-            self.recoder.set_bitrate(bitrate);
+        let wanted = self.lead_rate().unwrap_or(self.recoder.bitrate());
+        let bitrate = wanted.min(self.recoder.params().bitrate);
+        self.recoder.set_bitrate(bitrate);
+        if self.told_bitrate.is_some_and(|told| told != bitrate) {
+            self.told_bitrate = Some(bitrate);
+            let told = Some(bitrate);
+            self.shared.status.update(|status| status.bitrate = told);
         }
     }
 
     fn join(&mut self, consumer: Consumer, now: MonoTime) {
         let viewer = consumer.viewer;
+        consumer.set_interval(self.clock.interval());
         if let Some(known) = self
             .consumers
             .iter_mut()
@@ -286,7 +532,7 @@ impl EncodeLoop {
             self.tell_consumers(viewer, true, now);
         }
         self.gate.request_keyframe(KeyframeReason::NewConsumer);
-        if self.source.is_none() {
+        if !self.feed.is_running() {
             self.start(now);
         }
     }
@@ -322,47 +568,28 @@ impl EncodeLoop {
     }
 
     fn start(&mut self, now: MonoTime) {
-        let parts = SupervisorParts {
-            pipeline: self.number,
-            open: Arc::clone(&self.open_source),
-            slot: Arc::clone(&self.shared.slot),
-            status: Arc::clone(&self.shared.status),
-            events: self.events.clone(),
-        };
-        match SourceSupervisor::start(parts) {
-            Ok(source) => {
-                self.source = Some(source);
-                let pipeline = self.number;
-                self.events.emit(PipelineChange {
-                    pipeline,
-                    running: true,
-                    at: now,
-                });
-            }
-            Err(error) => {
-                tracing::error!(%error, "no capture thread");
-                let why = format!("the system gives no capture thread: {error}");
-                self.shared.status.update(|status| {
-                    status.source = SourceState::Absent {
-                        reason: LostReason::NoSignal,
-                        why,
-                    }
-                });
-            }
-        }
+        self.feed.start();
+        self.signal.started(now);
+        let pipeline = self.number;
+        self.events.emit(PipelineChange {
+            pipeline,
+            running: true,
+            at: now,
+        });
     }
 
     /// Releases source and encoder. Starts and stops alternate because this thread alone does both.
     fn stop(&mut self) {
-        if self.source.take().is_none() {
+        if !self.feed.is_running() {
             return;
         }
-        // A frame that was staged before the source stopped must not open the next run.
-        drop(self.shared.slot.clear());
+        self.feed.stop();
         self.recoder.close();
         self.gate.reset();
         self.still = StillPolicy::new(false, self.keep_alive);
-        self.last_frame = None;
+        self.signal.stopped();
+        (self.arriving, self.told, self.told_bitrate) = (None, None, None);
+        (self.shown, self.slate) = (None, None);
         self.last_fresh_at = MonoTime::ZERO;
         let at = MonoTime::now();
         self.events.emit(PipelineChange {
@@ -386,26 +613,30 @@ impl EncodeLoop {
         }
         self.stop();
         if let Some(why) = why {
-            self.shared.status.update(|status| {
-                status.source = SourceState::Absent {
-                    reason: LostReason::NoSignal,
-                    why,
-                }
-            });
+            let reason = LostReason::NoSignal;
+            let absent = SourceState::Absent { reason, why };
+            self.shared.status.update(|status| status.source = absent);
         }
     }
 }
 
+const PANICKED: &str = "the encode thread panicked; the log says where";
+
 impl Drop for EncodeLoop {
-    /// However the thread ends, by a panic too: no source stays open, nobody waits for units that
-    /// will not come, and nobody joins any more.
+    /// However the thread ends: no source stays open, nobody waits for units or answers that will
+    /// not come, and nobody joins any more.
     fn drop(&mut self) {
         let panicked = std::thread::panicking();
-        let why = panicked.then(|| "the encode thread panicked".to_owned());
+        let why = panicked.then(|| PANICKED.to_owned());
         self.end_all(why, MonoTime::now());
+        self.feed.close();
         for command in self.shared.commands.close() {
-            if let Command::Join(consumer) = command {
-                consumer.close();
+            match command {
+                Command::Join(consumer) => consumer.close(),
+                Command::Source { done, .. } | Command::Encoder { done, .. } => {
+                    done(Err(SwitchError::Ended));
+                }
+                _ => {}
             }
         }
     }

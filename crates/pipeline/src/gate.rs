@@ -55,8 +55,13 @@ impl KeyframeGate {
             owed: None,
             last_keyframe_at: None,
             keyframe_index: None,
-            spacing: KEYFRAME_SPACING.max(frame_interval * 2),
+            spacing: spacing(frame_interval),
         }
+    }
+
+    /// Changes the time between frames.
+    pub fn set_frame_interval(&mut self, frame_interval: Duration) {
+        self.spacing = spacing(frame_interval);
     }
 
     /// Asks for a keyframe. It is coalesced with others and never forgotten.
@@ -110,7 +115,9 @@ impl KeyframeGate {
         (self.owed.is_some() || self.lost.is_some()).then(|| self.keyframe_allowed_at())
     }
 
-    fn keyframe_allowed_at(&self) -> MonoTime {
+    /// The earliest time for a keyframe, whoever asks.
+    #[must_use]
+    pub fn keyframe_allowed_at(&self) -> MonoTime {
         self.last_keyframe_at
             .map_or(MonoTime::ZERO, |at| at + self.spacing)
     }
@@ -165,14 +172,23 @@ impl KeyframeGate {
         }
     }
 
-    /// Forgets the stream: the encoder was closed. What was owed is void with it.
-    pub fn reset(&mut self) {
+    /// The stream goes on with another encoder, whose keyframe settles whatever was asked for.
+    pub fn reopened(&mut self) {
         self.lost = None;
         self.owed = None;
-        self.last_keyframe_at = None;
         self.keyframe_index = None;
         self.chain = ReferenceChain::default();
     }
+
+    /// Forgets the stream: nobody sees it any more.
+    pub fn reset(&mut self) {
+        self.reopened();
+        self.last_keyframe_at = None;
+    }
+}
+
+fn spacing(frame_interval: Duration) -> Duration {
+    KEYFRAME_SPACING.max(frame_interval * 2)
 }
 
 #[cfg(test)]

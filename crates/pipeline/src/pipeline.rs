@@ -3,6 +3,7 @@
 use crate::consumer::{Consumer, UnitQueue};
 use crate::encode_loop::EncodeLoop;
 use crate::gate::LostRange;
+use crate::intake::{ENCODING, Intake};
 use crate::status::{PipelineStatus, StatusBoard};
 use crate::supervisor::OpenSource;
 use crate::switch::OnSwitch;
@@ -15,6 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+/// Threads that are stuck in a source or an encoder may take this long to end; then the pipeline
+/// goes without them.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
 /// Commands that may wait for the encode loop, which drains them before every picture.
 const COMMAND_DEPTH: usize = 1024;
 
@@ -111,6 +115,7 @@ pub(crate) struct Leave {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) slot: Arc<Slot<media::Frame>>,
+    pub(crate) intake: Arc<Intake>,
     pub(crate) commands: Bounded<Command>,
     /// Leaving cannot be refused, or a flood of commands would keep a pipeline running for good.
     /// Each lease is in here once at most.
@@ -126,8 +131,10 @@ impl Shared {
         params: StreamParams,
         on_status: Box<dyn Fn(&PipelineStatus) + Send + Sync>,
     ) -> Self {
+        let slot = Arc::new(Slot::new());
         Self {
-            slot: Arc::new(Slot::new()),
+            intake: Arc::new(Intake::new(Arc::clone(&slot))),
+            slot,
             commands: Bounded::new(COMMAND_DEPTH, Duration::MAX),
             leaving: Mutex::default(),
             status: Arc::new(StatusBoard::new(on_status)),
@@ -142,6 +149,14 @@ impl Shared {
 
     fn lock_params(&self) -> MutexGuard<'_, StreamParams> {
         self.params.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_params(&self, params: StreamParams) -> Result<(), CommandRefused> {
+        // Held across the sending, so that the last to ask is also the last to be heard.
+        let mut present = self.lock_params();
+        self.send(Command::Params(params))?;
+        *present = params;
+        Ok(())
     }
 
     /// What `refused` asked for is not possible: unless something else was asked for meanwhile, the
@@ -197,9 +212,14 @@ impl Pipeline {
         let listener = std::mem::replace(&mut parts.on_status, Box::new(|_| {}));
         let shared = Arc::new(Shared::new(parts.params, listener));
         let in_thread = Arc::clone(&shared);
+        let presence = shared.intake.enter(ENCODING);
         let thread = thread::Builder::new()
             .name(format!("encode-{number}"))
-            .spawn(move || EncodeLoop::new(parts, in_thread).run())?;
+            .spawn(move || {
+                // Dropped last: by then everything is told.
+                let _presence = presence;
+                EncodeLoop::new(parts, in_thread).run();
+            })?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -219,11 +239,7 @@ impl Pipeline {
     /// # Errors
     /// [`CommandRefused`]; nothing is changed then.
     pub fn set_params(&self, params: StreamParams) -> Result<(), CommandRefused> {
-        // Held across the sending, so that the last to ask is also the last to be heard.
-        let mut present = self.shared.lock_params();
-        self.shared.send(Command::Params(params))?;
-        *present = params;
-        Ok(())
+        self.shared.set_params(params)
     }
 
     /// Changes the source of the running stream. The new one is opened first; if it does not open,
@@ -283,6 +299,13 @@ impl Pipeline {
 impl Drop for Pipeline {
     fn drop(&mut self) {
         self.shared.slot.close();
+        let stuck = self.shared.intake.wait_empty(STOP_WITHIN);
+        if stuck.contains(&ENCODING) {
+            return tracing::error!("the encoder is stuck; its thread is left behind");
+        }
+        if !stuck.is_empty() {
+            tracing::warn!("the source is stuck; its thread ends when the source lets it");
+        }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {

@@ -6,7 +6,9 @@ use crate::pipeline::{OpenEncoder, OpenedEncoder};
 use encode::{
     EncodeError, EncoderCaps, EncoderConfig, Invalidation, KeyframeReason, PictureRequest,
 };
-use media::{AccessUnit, Bitrate, Frame, FrameIndex, MonoTime, Pool, Reference, StreamParams};
+use media::{
+    AccessUnit, Bitrate, Frame, FrameIndex, MonoTime, Pool, Reference, Size, StreamParams,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ pub(crate) struct Coded {
     pub(crate) keyframe: Option<KeyframeReason>,
     /// Whether it refers past invalidated pictures.
     pub(crate) recovers: bool,
+    /// Whether it is the first one of its encoder.
+    pub(crate) first: bool,
 }
 
 /// The encoder could not be brought back.
@@ -53,7 +57,13 @@ pub(crate) struct Recoder {
     settings: RecoderSettings,
     bitrate: Bitrate,
     encoder: Option<OpenedEncoder>,
+    /// The open encoder has not coded anything yet.
+    unused: bool,
     open_for: Option<EncoderConfig>,
+    /// What an encoder opened with, to go back to.
+    proven: Option<StreamParams>,
+    /// Parameters for which no encoder opened, until somebody asks.
+    refused: Option<StreamParams>,
     next_index: FrameIndex,
     /// The first index of this run.
     first_index: FrameIndex,
@@ -69,13 +79,55 @@ impl Recoder {
             settings,
             bitrate: settings.params.bitrate,
             encoder: None,
+            unused: true,
             open_for: None,
+            proven: None,
+            refused: None,
             next_index: FrameIndex(0),
             first_index: FrameIndex(0),
             pool: Pool::new(UNIT_POOL),
             failures: 0,
             retry_at: MonoTime::ZERO,
         }
+    }
+
+    pub(crate) const fn params(&self) -> StreamParams {
+        self.settings.params
+    }
+
+    /// Changes everything but the present bitrate, with the next picture.
+    pub(crate) fn set_params(&mut self, params: StreamParams) {
+        self.settings.params = params;
+    }
+
+    /// What was asked for but no encoder opened with, once.
+    pub(crate) fn take_refused(&mut self) -> Option<StreamParams> {
+        self.refused.take()
+    }
+
+    /// Whether a frame of this size would be the first one of an encoder, and so a keyframe.
+    pub(crate) fn must_start(&self, frame_size: Size) -> bool {
+        self.unused || self.encoder.is_none() || !self.fits(&self.config(frame_size))
+    }
+
+    fn config(&self, frame_size: Size) -> EncoderConfig {
+        let params = self.settings.params;
+        EncoderConfig {
+            size: params.size.unwrap_or(frame_size),
+            rate: params.rate,
+            bitrate: self.bitrate,
+            codec: params.codec,
+            profile: params.profile,
+            threads: self.settings.threads,
+            reference_pictures: self.settings.reference_pictures,
+        }
+    }
+
+    /// The bitrate changes without another encoder.
+    fn fits(&self, config: &EncoderConfig) -> bool {
+        let bitrate = config.bitrate;
+        self.open_for
+            .is_some_and(|open| EncoderConfig { bitrate, ..open } == *config)
     }
 
     pub(crate) const fn bitrate(&self) -> Bitrate {
@@ -118,26 +170,58 @@ impl Recoder {
         }
     }
 
-    /// Opens an encoder if none fits the frame. `true` when a new one was opened.
-    pub(crate) fn fit(&mut self, frame: &Frame) -> Result<bool, EncodeError> {
-        let config = EncoderConfig {
-            size: frame.size,
-            rate: self.settings.params.rate,
-            bitrate: self.bitrate,
-            codec: self.settings.params.codec,
-            profile: self.settings.params.profile,
-            threads: self.settings.threads,
-            reference_pictures: self.settings.reference_pictures,
-        };
-        let fits = self.open_for.is_some_and(|open| open.size == config.size);
-        if fits && self.encoder.is_some() {
-            return Ok(false);
+    /// Opens an encoder if none fits the frame.
+    fn fit(&mut self, frame: &Frame) -> Result<(), EncodeError> {
+        let config = self.config(frame.size);
+        if self.encoder.is_some() && self.fits(&config) {
+            return Ok(());
         }
-        // The old encoder goes first: two of them would double the memory for a moment.
-        self.encoder = None;
-        self.encoder = Some((self.open)(&config)?);
+        let asked = self.settings.params;
+        let fallback = self.proven.map(|proven| StreamParams {
+            bitrate: asked.bitrate,
+            ..proven
+        });
+        let Some(fallback) = fallback.filter(|fallback| *fallback != asked) else {
+            // The old encoder goes first: two of them would double the memory for a moment.
+            self.encoder = None;
+            let opened = (self.open)(&config)?;
+            self.adopt(opened, config);
+            return Ok(());
+        };
+        match (self.open)(&config) {
+            Ok(opened) => {
+                self.adopt(opened, config);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no encoder for the new parameters; the old ones stay");
+                self.settings.params = fallback;
+                self.refused = Some(asked);
+                self.fit(frame)
+            }
+        }
+    }
+
+    fn adopt(&mut self, opened: OpenedEncoder, config: EncoderConfig) {
+        self.encoder = Some(opened);
+        self.unused = true;
         self.open_for = Some(config);
-        Ok(true)
+        self.proven = Some(self.settings.params);
+    }
+
+    /// Opens another encoder for frames of this size, and only then lets go of the present one.
+    pub(crate) fn switch(
+        &mut self,
+        open: OpenEncoder,
+        frame_size: Size,
+    ) -> Result<(), EncodeError> {
+        let config = self.config(frame_size);
+        let opened = open(&config)?;
+        self.adopt(opened, config);
+        self.open = open;
+        self.failures = 0;
+        self.retry_at = MonoTime::ZERO;
+        Ok(())
     }
 
     /// Codes one picture, with whatever recovery the gate decides. `None` when the encoder gave
@@ -165,13 +249,14 @@ impl Recoder {
         gate: &mut KeyframeGate,
         order: Order,
     ) -> Result<Option<Coded>, EncodeError> {
-        let reopened = self.fit(frame)?;
+        self.fit(frame)?;
+        let first = self.unused;
         let Some(opened) = &mut self.encoder else {
             return Ok(None);
         };
         let encoder = opened.encoder.as_mut();
-        if reopened {
-            gate.reset();
+        if first {
+            gate.reopened();
         }
         let mut recovery = gate.decide(order.now, encoder.caps());
         if let Recovery::Invalidate(first) = recovery
@@ -181,8 +266,8 @@ impl Recoder {
         }
         let asked = match recovery {
             Recovery::Keyframe(reason) => Some(reason),
-            _ if reopened && self.next_index == self.first_index => Some(KeyframeReason::Start),
-            _ if reopened => Some(KeyframeReason::Reopened),
+            _ if first && self.next_index == self.first_index => Some(KeyframeReason::Start),
+            _ if first => Some(KeyframeReason::Reopened),
             _ => None,
         };
         let request = PictureRequest {
@@ -213,6 +298,7 @@ impl Recoder {
         if !finished {
             return Ok(None);
         }
+        self.unused = false;
         gate.coded(unit.index, unit.reference, order.now);
         let keyframe = unit
             .is_keyframe()
@@ -223,6 +309,7 @@ impl Recoder {
             unit,
             keyframe,
             recovers,
+            first,
         }))
     }
 

@@ -43,6 +43,8 @@ type Listener = Box<dyn Fn(&PipelineStatus) + Send + Sync>;
 /// Holds the status and tells one listener about each change.
 pub(crate) struct StatusBoard {
     status: Mutex<PipelineStatus>,
+    /// Held while the listener is told, so that it hears of changes in their order.
+    telling: Mutex<()>,
     listener: Listener,
 }
 
@@ -50,6 +52,7 @@ impl StatusBoard {
     pub(crate) fn new(listener: Listener) -> Self {
         Self {
             status: Mutex::default(),
+            telling: Mutex::default(),
             listener,
         }
     }
@@ -62,6 +65,7 @@ impl StatusBoard {
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut PipelineStatus)) {
+        let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let after = {
             let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
             let before = status.clone();

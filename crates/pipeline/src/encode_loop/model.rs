@@ -8,10 +8,13 @@ mod oracle;
 use super::EncodeLoop;
 use crate::consumer::{Consumer, UnitQueue};
 use crate::gate::LostRange;
+use crate::intake::{Loss, LossKind, News, Put};
 use crate::pipeline::{Command, Leave, PipelineParts, Shared};
 use crate::still::KEEP_ALIVE;
 use crate::support::coder::{Abilities, Coded, Coder, Did, Script};
 use crate::support::screen::{SIZE, Screen, frame};
+use crate::support::watch::HANG_GUARD;
+use capture::SourceInfo;
 use encode::KeyframeReason;
 use events::{Event, EventRing, ViewerId};
 use media::{
@@ -27,6 +30,8 @@ use std::time::Duration;
 const START: MonoTime = MonoTime::from_nanos(1 << 60);
 const NEVER: MonoTime = MonoTime::from_nanos(u64::MAX);
 const LAST_QUANTISER: u8 = 12;
+/// A size that no picture has.
+const SCALED: Size = Size::new(96, 96);
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -73,6 +78,20 @@ enum Op {
         pick: usize,
         mbps: u64,
     },
+    Lead {
+        viewer: Option<u32>,
+    },
+    /// The source goes away; the next picture that is shown brings it back.
+    Away {
+        unsupported: bool,
+    },
+    Params {
+        fps: u32,
+        mbps: u64,
+        scaled: bool,
+    },
+    /// The same kind of encoder once more.
+    Switch,
     /// The next encoder is another one.
     Replace {
         abilities: Abilities,
@@ -122,6 +141,16 @@ impl Holder {
     }
 }
 
+fn params(fps: u32, mbps: u64, scaled: bool) -> StreamParams {
+    StreamParams {
+        size: scaled.then_some(SCALED),
+        rate: FrameRate::new(fps).unwrap(),
+        bitrate: Bitrate::new(mbps * 1_000_000).unwrap(),
+        codec: Codec::H264,
+        profile: QualityProfile::Latency,
+    }
+}
+
 struct World {
     looped: EncodeLoop,
     shared: Arc<Shared>,
@@ -153,17 +182,11 @@ impl World {
             log: Some(Vec::new()),
         });
         let screen = Screen::blank();
-        let rate = FrameRate::new(setting.fps).unwrap();
         let (sink, events) = EventRing::new(1 << 14);
+        let params = params(setting.fps, 8, false);
         let parts = PipelineParts {
             number: 1,
-            params: StreamParams {
-                size: None,
-                rate,
-                bitrate: Bitrate::new(8_000_000).unwrap(),
-                codec: Codec::H264,
-                profile: QualityProfile::Latency,
-            },
+            params,
             encoder_threads: 1,
             reference_pictures: setting.store,
             keep_alive: setting.keep_alive,
@@ -172,14 +195,14 @@ impl World {
             events: sink,
             on_status: Box::new(|_| {}),
         };
-        let shared = Arc::new(Shared::new(parts.params, Box::new(|_| {})));
+        let shared = Arc::new(Shared::new(params, Box::new(|_| {})));
         Self {
             looped: EncodeLoop::new(parts, Arc::clone(&shared)),
             shared,
             events,
             screen,
             coder,
-            oracle: Oracle::new(rate.interval(), setting.abilities),
+            oracle: Oracle::new(params, setting.abilities),
             holders: Vec::new(),
             pending: Vec::new(),
             now: START,
@@ -238,14 +261,22 @@ impl World {
         }
         self.now = self.now.max(to);
         self.oracle.check_owed(self.now);
+        self.oracle.check_slates(self.now);
     }
 
     fn turn(&mut self, fresh: Option<media::Frame>) {
         let without_frame = fresh.is_none();
+        if fresh.is_some() {
+            self.pending.insert(0, Told::Picture);
+        }
         self.looped.turn(fresh, self.now);
         let mut stopped = false;
         let mut pending = std::mem::take(&mut self.pending);
-        pending.sort_by_key(|told| matches!(told, Told::Leave { .. }));
+        pending.sort_by_key(|told| match told {
+            Told::Picture | Told::Away => 0,
+            Told::Leave { .. } => 2,
+            _ => 1,
+        });
         for told in pending {
             let was_running = self.oracle.running();
             self.oracle.tell(told, self.now);
@@ -323,7 +354,7 @@ impl World {
 
     fn check_loop(&self) {
         let running = self.oracle.running();
-        assert_eq!(self.looped.source.is_some(), running);
+        assert_eq!(self.looped.feed.is_running(), running);
         assert_eq!(self.running, running);
         let live = self.coder.script().live;
         assert!(live <= u32::from(running), "{live} encoders alive");
@@ -334,13 +365,23 @@ impl World {
             .map(|known| (known.viewer.0, known.token))
             .collect();
         assert_eq!(got, expected, "consumers in the order in which they came");
-        if let Some(rate) = self.oracle.members.first().and_then(|lead| lead.rate) {
+        let cap = self.oracle.params.bitrate;
+        assert!(self.looped.recoder.bitrate() <= cap, "within the budget");
+        if let Some(rate) = self.oracle.lead_rate() {
+            let rate = rate.min(cap);
             assert_eq!(self.looped.recoder.bitrate(), rate, "the lead's rate");
             assert!(
                 live == 0 || self.oracle.bitrate == Some(rate),
                 "in the encoder too"
             );
         }
+        let status = self.shared.status.get();
+        let told = status.encoder.is_some() && live > 0;
+        assert!(
+            !told || status.bitrate == self.oracle.bitrate,
+            "the status tells the encoder's bitrate"
+        );
+        assert_eq!(self.shared.params(), self.oracle.params);
     }
 
     fn send(&mut self, command: Command, told: Told) {
@@ -398,11 +439,49 @@ impl World {
         }
         self.shown += 1;
         let content = self.oracle.runs << 32 | self.shown;
-        self.shared
-            .slot
-            .put(frame(content, size, self.now))
-            .unwrap();
+        let (intake, run) = (&self.shared.intake, self.looped.feed.run().unwrap());
+        let picture = frame(content, size, self.now);
+        let info = SourceInfo {
+            name: "screen",
+            detail: String::new(),
+            size,
+        };
+        intake.tell(run, News::Present(info));
+        assert_ne!(intake.put(run, picture), Put::Unwanted);
+        self.pending.retain(|told| !matches!(told, Told::Away));
         (self.staged, self.content) = (true, Some(content));
+    }
+
+    fn lose_source(&mut self, unsupported: bool) {
+        let Some(run) = self.looped.feed.run() else {
+            return;
+        };
+        let kind = match unsupported {
+            true => LossKind::Unsupported,
+            false => LossKind::Absent,
+        };
+        let loss = Loss {
+            kind,
+            why: "told to".to_owned(),
+            after_pictures: false,
+        };
+        self.shared.intake.tell(run, News::Lost(loss));
+        self.pending.push(Told::Away);
+        (self.staged, self.content) = (false, None);
+    }
+
+    fn set_params(&mut self, params: StreamParams) {
+        let stated = self.shared.set_params(params);
+        stated.unwrap();
+        self.pending.push(Told::Params(params));
+    }
+
+    fn switch_encoder(&mut self) {
+        let command = Command::Encoder {
+            open: self.coder.opener(),
+            done: Box::new(|_| {}),
+        };
+        self.send(command, Told::Switch);
     }
 
     fn apply(&mut self, op: &Op) {
@@ -424,6 +503,12 @@ impl World {
             Op::Garbage { first, last } => self.lose(first, last),
             Op::FailPictures { count } => self.coder.script().failing_pictures = count,
             Op::Replace { abilities } => self.coder.script().abilities = abilities,
+            Op::Away { unsupported } => self.lose_source(unsupported),
+            Op::Params { fps, mbps, scaled } => self.set_params(params(fps, mbps, scaled)),
+            Op::Switch => self.switch_encoder(),
+            Op::Lead { viewer } => {
+                self.send(Command::Lead(viewer.map(ViewerId)), Told::Lead { viewer });
+            }
             Op::FailOpens { count } => self.coder.script().failing_opens = count,
             _ if holders == 0 => {}
             Op::Leave { pick } => self.leave(pick % holders),
@@ -462,6 +547,10 @@ impl World {
     /// Nothing happens any more and everybody reads: the loop must come to rest soon, and by then
     /// every viewer must see the newest picture at its best.
     fn settle(&mut self) {
+        self.advance(self.now);
+        if self.content.is_none() {
+            self.show(SIZE);
+        }
         let (since, coded) = (self.now, self.coded.len());
         self.coder.script().failing_opens = 0;
         self.coder.script().failing_pictures = 0;
@@ -523,6 +612,7 @@ impl World {
             self.leave(0);
         }
         self.advance(self.now);
+        assert!(self.shared.intake.wait_empty(HANG_GUARD).is_empty());
         assert_eq!((self.coder.script().live, self.screen.live()), (0, 0));
         assert!(self.screen.opens() <= self.oracle.runs);
         assert_eq!(self.looped.deadline(), None);
@@ -551,6 +641,11 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (1..8_u32).prop_map(|count| Op::FailPictures { count }),
         1 => (1..8_u32).prop_map(|count| Op::FailOpens { count }),
         2 => (pick(), 1..20_u64).prop_map(|(pick, mbps)| Op::Rate { pick, mbps }),
+        2 => prop::option::of(0..4_u32).prop_map(|viewer| Op::Lead { viewer }),
+        3 => prop::bool::weighted(0.2).prop_map(|unsupported| Op::Away { unsupported }),
+        2 => (prop::sample::select(vec![10, 30, 60, 144]), 1..20_u64, any::<bool>())
+            .prop_map(|(fps, mbps, scaled)| Op::Params { fps, mbps, scaled }),
+        1 => Just(Op::Switch),
         1 => abilities().prop_map(|abilities| Op::Replace { abilities }),
     ]
 }

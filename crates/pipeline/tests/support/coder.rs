@@ -4,7 +4,7 @@ use super::screen::content;
 use crate::{OpenEncoder, OpenedEncoder};
 use encode::scripted::Scripted;
 use encode::{EncodeError, Encoder, EncoderCaps, EncoderConfig, Invalidation, PictureRequest};
-use media::{AccessUnit, Bitrate, Frame, FrameIndex, Reference, Size};
+use media::{AccessUnit, Bitrate, Frame, FrameIndex, FrameKind, Reference, Size};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -17,9 +17,10 @@ const UNIT_BYTES: usize = 400;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Did {
     Opened {
-        bitrate: Bitrate,
+        config: EncoderConfig,
         abilities: Abilities,
     },
+    NotOpened,
     Failed,
     Dropped,
     Invalidated {
@@ -44,6 +45,7 @@ pub(crate) struct Coded {
     pub(crate) content: u64,
     pub(crate) quantiser: u8,
     pub(crate) size: Size,
+    pub(crate) kind: FrameKind,
 }
 
 /// What the next encoders do, and what they did.
@@ -118,7 +120,7 @@ struct Running {
     abilities: Abilities,
     /// Keeps the references.
     inner: Scripted,
-    submitted: Option<(FrameIndex, u64, Option<u8>)>,
+    submitted: Option<(FrameIndex, u64, FrameKind, Option<u8>)>,
     coded: VecDeque<Coded>,
 }
 
@@ -137,16 +139,16 @@ impl Running {
         let mut state = script.lock().unwrap();
         if state.failing_opens > 0 {
             state.failing_opens -= 1;
-            state.note(Did::Failed);
+            state.note(Did::NotOpened);
             return Err(failure());
         }
-        let (bitrate, abilities) = (config.bitrate, state.abilities);
-        state.note(Did::Opened { bitrate, abilities });
+        let (config, abilities) = (*config, state.abilities);
+        state.note(Did::Opened { config, abilities });
         state.live += 1;
         let encoder = Box::new(Self {
             script: Arc::clone(script),
             abilities,
-            inner: Scripted::new(config, Box::new(|_| Ok(UNIT_BYTES))),
+            inner: Scripted::new(&config, Box::new(|_| Ok(UNIT_BYTES))),
             submitted: None,
             coded: VecDeque::with_capacity(REMEMBERED + 1),
         });
@@ -191,13 +193,13 @@ impl Encoder for Running {
         assert!(!panics, "told to");
         self.inner.submit(frame, request)?;
         let refine = request.refine.filter(|_| self.abilities.refines);
-        self.submitted = Some((request.index, content(frame), refine));
+        self.submitted = Some((request.index, content(frame), frame.kind, refine));
         Ok(())
     }
 
     fn poll(&mut self, unit: &mut AccessUnit) -> Result<bool, EncodeError> {
         let done = self.inner.poll(unit)?;
-        let Some((index, content, refine)) = self.submitted.take().filter(|_| done) else {
+        let Some((index, content, kind, refine)) = self.submitted.take().filter(|_| done) else {
             return Ok(false);
         };
         let reference = match unit.reference {
@@ -211,6 +213,7 @@ impl Encoder for Running {
             content,
             quantiser,
             size: unit.size,
+            kind,
         };
         self.coded.push_back(coded);
         if self.coded.len() > REMEMBERED {

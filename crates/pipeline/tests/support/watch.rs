@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// A wait this long means that the awaited thing will never happen; nothing is measured by it.
-const HANG_GUARD: Duration = Duration::from_secs(60);
+pub(crate) const HANG_GUARD: Duration = Duration::from_secs(60);
 
 /// A value that one thread changes and another waits for. Clones share it.
 #[derive(Debug, Default)]

@@ -102,7 +102,7 @@ fn leaving_is_not_refused_when_commands_pile_up() {
     while world.shared.send(keyframe()).is_ok() {}
     world.apply(&Op::Leave { pick: 0 });
     world.advance(world.now);
-    assert!(world.looped.consumers.is_empty() && world.looped.source.is_none());
+    assert!(world.looped.consumers.is_empty() && !world.looped.feed.is_running());
 }
 
 #[test]

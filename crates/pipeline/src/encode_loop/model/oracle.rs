@@ -2,9 +2,10 @@
 
 use crate::chain::WINDOW;
 use crate::gate::KEYFRAME_SPACING;
+use crate::signal::SLATE_EVERY;
 use crate::support::coder::{Abilities, Coded, Did};
 use encode::Invalidation;
-use media::{Bitrate, MonoTime};
+use media::{Bitrate, FrameKind, MonoTime, StreamParams};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -14,11 +15,32 @@ const PASSED: usize = 50;
 /// A command as the model understands it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Told {
-    Join { viewer: u32, token: u64 },
-    Leave { viewer: u32, token: u64 },
+    Join {
+        viewer: u32,
+        token: u64,
+    },
+    Leave {
+        viewer: u32,
+        token: u64,
+    },
     Keyframe,
-    Lost { first: u64, last: u64 },
-    Rate { viewer: u32, bitrate: Bitrate },
+    Lost {
+        first: u64,
+        last: u64,
+    },
+    Rate {
+        viewer: u32,
+        bitrate: Bitrate,
+    },
+    Lead {
+        viewer: Option<u32>,
+    },
+    Params(StreamParams),
+    Switch,
+    /// The source went away.
+    Away,
+    /// A picture came.
+    Picture,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +50,30 @@ pub(super) struct Member {
     pub(super) rate: Option<Bitrate>,
 }
 
+/// What there is to be seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Sight {
+    /// Nothing came yet.
+    Opening(MonoTime),
+    Picture,
+    /// Nothing, since then.
+    Away(MonoTime),
+}
+
 #[derive(Debug)]
 pub(super) struct Oracle {
+    pub(super) params: StreamParams,
+    /// With these an encoder opened.
+    proven: Option<StreamParams>,
+    lead: Option<u32>,
+    /// The parameters for which other encoders are tried because somebody asked.
+    switches: VecDeque<StreamParams>,
+    sight: Sight,
+    /// When the last slate was coded as a keyframe.
+    slate_at: Option<MonoTime>,
     interval: Duration,
     spacing: Duration,
+    decided: Option<Duration>,
     /// Of the encoder that was opened last.
     pub(super) abilities: Abilities,
     /// Encoders that were opened and coded something.
@@ -57,15 +99,27 @@ pub(super) struct Oracle {
     pub(super) bitrate: Option<Bitrate>,
     /// When the latest pictures were coded.
     passed: VecDeque<MonoTime>,
+    /// The credit of one rate says nothing about another: the next picture is not counted.
+    new_rate: bool,
+    /// What a slower rate before this one may still hold up.
+    held_until: MonoTime,
     /// A pause after a failure may let the frame that waited and a new one through together.
     paused: bool,
 }
 
 impl Oracle {
-    pub(super) fn new(interval: Duration, abilities: Abilities) -> Self {
+    pub(super) fn new(params: StreamParams, abilities: Abilities) -> Self {
+        let interval = params.rate.interval();
         Self {
+            params,
+            proven: None,
+            lead: None,
+            switches: VecDeque::new(),
+            sight: Sight::Opening(MonoTime::ZERO),
+            slate_at: None,
             interval,
             spacing: KEYFRAME_SPACING.max(interval * 2),
+            decided: None,
             abilities,
             openings: 0,
             members: Vec::new(),
@@ -81,6 +135,8 @@ impl Oracle {
             ended: false,
             bitrate: None,
             passed: VecDeque::new(),
+            new_rate: false,
+            held_until: MonoTime::ZERO,
             paused: false,
         }
     }
@@ -93,10 +149,27 @@ impl Oracle {
         self.owed_since.get_or_insert(now);
     }
 
+    /// What the link of the lead carries.
+    pub(super) fn lead_rate(&self) -> Option<Bitrate> {
+        let named = |member: &&Member| Some(member.viewer) == self.lead;
+        let lead = self.members.iter().find(named);
+        lead.or(self.members.first())?.rate
+    }
+
+    fn set_params(&mut self, params: StreamParams, now: MonoTime) {
+        self.params = params;
+        if self.interval != params.rate.interval() {
+            self.held_until = self.held_until.max(now + self.interval * 2);
+            self.interval = params.rate.interval();
+            self.spacing = KEYFRAME_SPACING.max(self.interval * 2);
+            self.passed.clear();
+            self.new_rate = true;
+        }
+    }
+
     /// A new encoder starts with a keyframe, which settles everything.
     fn forget(&mut self) {
         self.newest = None;
-        self.keyframe_at = None;
         self.owed_since = None;
         self.losses.clear();
         self.refused = false;
@@ -105,6 +178,8 @@ impl Oracle {
     fn stop(&mut self) {
         self.members.clear();
         self.forget();
+        self.keyframe_at = None;
+        self.slate_at = None;
         self.failures = 0;
         self.no_attempt_before = MonoTime::ZERO;
     }
@@ -117,7 +192,10 @@ impl Oracle {
                     token,
                     rate: None,
                 };
-                self.runs += u64::from(!self.running());
+                if !self.running() {
+                    self.runs += 1;
+                    self.sight = Sight::Opening(now);
+                }
                 match self.members.iter_mut().find(|known| known.viewer == viewer) {
                     Some(known) => *known = member,
                     None => self.members.push(member),
@@ -140,6 +218,17 @@ impl Oracle {
                 if let Some(known) = known {
                     known.rate = Some(bitrate);
                 }
+            }
+            Told::Lead { viewer } => self.lead = viewer,
+            Told::Params(params) => self.set_params(params, now),
+            Told::Switch => self.switches.push_back(self.params),
+            Told::Away if matches!(self.sight, Sight::Away(_)) => {}
+            Told::Away => self.sight = Sight::Away(now),
+            Told::Picture => {
+                if matches!(self.sight, Sight::Away(_)) {
+                    self.owe(now);
+                }
+                (self.sight, self.slate_at) = (Sight::Picture, None);
             }
         }
     }
@@ -177,13 +266,27 @@ impl Oracle {
         let mut cannot_invalidate = false;
         for did in log {
             match *did {
-                Did::Opened { bitrate, abilities } => {
+                Did::Opened { config, abilities } => {
                     self.abilities = abilities;
-                    assert!(self.running(), "an encoder without a consumer");
+                    let asked = self.switches.pop_front();
+                    if asked.is_some() {
+                        (self.failures, self.no_attempt_before) = (0, MonoTime::ZERO);
+                        self.held_until = self.held_until.max(now);
+                    }
+                    assert!(
+                        self.running() || asked.is_some(),
+                        "an encoder without a consumer"
+                    );
+                    let params = asked.unwrap_or(self.params);
                     assert!(now >= self.no_attempt_before, "an attempt during a pause");
-                    self.bitrate = Some(bitrate);
+                    assert_eq!(config.rate, params.rate);
+                    assert!(params.size.is_none_or(|size| size == config.size));
+                    self.proven = Some(params);
+                    self.bitrate = Some(config.bitrate);
                     self.forget();
                 }
+                Did::NotOpened if self.switches.pop_front().is_some() => {}
+                Did::NotOpened => self.not_opened(now),
                 Did::Failed => self.failed(now),
                 Did::Dropped => self.newest = None,
                 Did::Bitrate(bitrate) => self.bitrate = Some(bitrate),
@@ -192,6 +295,20 @@ impl Oracle {
                 }
                 Did::Coded(coded) => self.coded(coded, cannot_invalidate, now),
             }
+        }
+    }
+
+    /// What was asked for last is taken back, if there is something to go back to.
+    fn not_opened(&mut self, now: MonoTime) {
+        let bitrate = self.params.bitrate;
+        let proven = self.proven.map(|proven| StreamParams { bitrate, ..proven });
+        match proven.filter(|proven| *proven != self.params) {
+            Some(proven) => {
+                // What was decided before it was taken back holds for one picture.
+                self.decided = Some(self.spacing);
+                self.set_params(proven, now);
+            }
+            None => self.failed(now),
         }
     }
 
@@ -214,15 +331,17 @@ impl Oracle {
             before.is_none_or(|(last, _)| index > *last),
             "{index} was spent"
         );
-        assert_eq!(coded.content >> 32, self.runs, "a picture of another run");
+        self.check_sight(&coded, now);
+        assert_eq!(self.params.size.unwrap_or(coded.size), coded.size, "scaled");
         assert!(now >= self.no_attempt_before, "an attempt during a pause");
         self.history.insert(index, coded.reference);
-        let may_keyframe = self
-            .keyframe_at
-            .is_none_or(|at| now.since(at) >= self.spacing);
+        let spacing = self.decided.take().unwrap_or(self.spacing);
+        let since = self.keyframe_at.map(|at| now.since(at));
+        let may_keyframe = since.is_none_or(|since| since >= spacing);
         if coded.reference.is_none() {
             assert!(may_keyframe, "keyframe {index} came too soon");
-            let asked = self.owed_since.is_some() || self.refused || cannot_invalidate;
+            let slate = coded.kind == FrameKind::Placeholder;
+            let asked = self.owed_since.is_some() || self.refused || cannot_invalidate || slate;
             assert!(
                 self.newest.is_none() || asked,
                 "keyframe {index} without a cause"
@@ -240,8 +359,42 @@ impl Oracle {
         (self.failures, self.no_attempt_before) = (0, MonoTime::ZERO);
     }
 
+    /// A picture of this run while there is one, a slate while there is none.
+    fn check_sight(&mut self, coded: &Coded, now: MonoTime) {
+        if coded.kind != FrameKind::Placeholder {
+            assert_eq!(self.sight, Sight::Picture, "an old picture");
+            assert_eq!(coded.content >> 32, self.runs, "a picture of another run");
+            return;
+        }
+        if let Sight::Opening(since) = self.sight {
+            assert!(now.since(since) >= SLATE_EVERY, "a slate too soon");
+            self.sight = Sight::Away(now);
+        }
+        assert_ne!(self.sight, Sight::Picture, "a slate over a picture");
+        if coded.reference.is_none() {
+            self.slate_at = Some(now);
+        }
+    }
+
+    /// Whoever watches sees a slate as soon as a keyframe may come, and once a second.
+    pub(super) fn check_slates(&self, now: MonoTime) {
+        let due = match (self.sight, self.slate_at) {
+            _ if !self.running() || self.failures > 0 => return,
+            (Sight::Picture, _) => return,
+            (Sight::Opening(since), _) => since + SLATE_EVERY,
+            (Sight::Away(since), None) => since,
+            (Sight::Away(_), Some(at)) => at + SLATE_EVERY,
+        };
+        let late = now.since(due.max(self.held_until));
+        let allowed = self.spacing + self.interval * 2;
+        assert!(late <= allowed, "a slate is late by {late:?}");
+    }
+
     /// No window holds more pictures than the rate (a sixty-fourth faster) allows and a quarter.
     fn check_rate(&mut self, now: MonoTime) {
+        if std::mem::take(&mut self.new_rate) {
+            return;
+        }
         let period = self.interval - self.interval / 64;
         let credit = self.interval / 4 + if self.paused { period } else { Duration::ZERO };
         for (count, from) in (1..).zip(self.passed.iter().rev()) {
@@ -283,7 +436,7 @@ impl Oracle {
             return;
         };
         if self.newest.is_some() {
-            let due = since.max(at + self.spacing);
+            let due = since.max(at + self.spacing).max(self.held_until);
             let late = now.since(due);
             assert!(late <= self.interval * 2, "a keyframe is owed for {late:?}");
         }
