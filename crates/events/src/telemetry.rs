@@ -189,10 +189,9 @@ pub struct SourceChange {
 /// How a loss was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RepairKind {
-    /// Packets were sent again.
+    /// Packets were asked for again; they are sent again unless they are too old or the share of
+    /// resends is spent, which the library decides and does not tell.
     Resend,
-    /// A request to send again was not served: too old, or over the budget.
-    ResendRefused,
     /// References were invalidated.
     Invalidate,
     /// A keyframe was asked for.

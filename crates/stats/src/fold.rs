@@ -296,7 +296,6 @@ impl Fold {
         let repairs = &mut self.viewer(event.viewer).counts.repairs;
         match event.kind {
             RepairKind::Resend => repairs.resent += event.packets,
-            RepairKind::ResendRefused => repairs.resends_refused += event.packets,
             RepairKind::Invalidate => repairs.invalidations += 1,
             RepairKind::Keyframe => repairs.keyframes += 1,
         }

@@ -94,10 +94,8 @@ pub struct ViewerSecond {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Repairs {
-    /// Packets sent again.
+    /// Packets asked for again.
     pub resent: u32,
-    /// Packets asked for again but too old, or over the budget.
-    pub resends_refused: u32,
     /// Invalidations of references.
     pub invalidations: u32,
     /// Keyframes asked for.

@@ -201,12 +201,11 @@ fn losses_and_their_answers_are_counted_by_kind() {
     let second = close_first_second(fold_with([
         repair(RepairKind::Resend, 5),
         repair(RepairKind::Resend, 2),
-        repair(RepairKind::ResendRefused, 9),
         repair(RepairKind::Invalidate, 4),
         repair(RepairKind::Keyframe, 4),
     ]));
     let repairs = second.viewers[&VIEWER.0].repairs;
-    assert_eq!((repairs.resent, repairs.resends_refused), (7, 9));
+    assert_eq!(repairs.resent, 7);
     assert_eq!((repairs.invalidations, repairs.keyframes), (1, 1));
 }
 
