@@ -3,6 +3,7 @@
 //! Owns packetising, sending, loss recovery and rate; refuses to know about logins or pages.
 
 mod addresses;
+mod bare_headers;
 mod channels;
 pub mod dependency;
 mod engine;

@@ -1,10 +1,12 @@
 //! From an SDP offer to an answer: which codec, which header extensions, which section.
 
+use crate::bare_headers;
 use crate::channels::{MAX_MESSAGE_BYTES, MAX_SESSION_BUFFERED_BYTES};
 use crate::dependency;
 use crate::engine::{Flavour, MAX_SDP_BYTES, OfferError};
 use crate::sender::Track;
 use media::{Bitrate, MonoTime};
+use std::sync::Arc;
 use std::time::Duration;
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
@@ -108,6 +110,9 @@ fn configure(local: &Local) -> RtcConfig {
         .set_sctp_max_buffered_amount(MAX_SESSION_BUFFERED_BYTES)
         .set_rtcp_report_interval_video(REPORT_EVERY)
         .set_stats_interval(Some(SAMPLE_EVERY));
+    if local.flavour == Flavour::JetKvm {
+        config = config.set_crypto_provider(Arc::new(bare_headers::provider()));
+    }
     if let Some(certificate) = &local.certificate {
         config = config.set_dtls_cert(certificate.clone());
     }

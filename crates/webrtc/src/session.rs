@@ -1,5 +1,6 @@
 //! One viewer's connection: what comes in, what goes out and when it has to be looked after.
 
+use crate::bare_headers;
 use crate::channels::{ChannelId, Channels, Message, OnChannel};
 use crate::engine::{EndReason, EngineConfig, FindPipeline, Flavour, OfferError, SessionOptions};
 use crate::negotiation::{Local, Negotiated, negotiate};
@@ -81,6 +82,7 @@ pub(crate) struct Session {
     channels: Channels,
     /// Absent where the offer had no video.
     video: Option<Video>,
+    bare_headers: bool,
     connected: bool,
     /// Nothing was sent for some time.
     quiet: bool,
@@ -125,6 +127,7 @@ impl Session {
             config: parts.config,
             channels: Channels::new(parts.viewer, parts.on_channel),
             video: video.transpose()?,
+            bare_headers: parts.options.flavour == Flavour::JetKvm,
             connected: false,
             quiet: false,
             timeout: now,
@@ -274,7 +277,8 @@ impl Session {
         let quiet = self.connected && still;
         if quiet != self.quiet {
             self.quiet = quiet;
-            self.wish(if quiet { 0 } else { self.ceiling_bps() });
+            let idle = quiet || self.is_paused();
+            self.wish(if idle { 0 } else { self.ceiling_bps() });
         }
     }
 
@@ -336,7 +340,12 @@ impl Session {
                 .poll_output()
                 .map_err(|error| broken(self.viewer, &error))?;
             match output {
-                Output::Transmit(transmit) => wire.send(&transmit),
+                Output::Transmit(transmit) if self.bare_headers => {
+                    let mut packet = transmit.contents.to_vec();
+                    bare_headers::strip(&mut packet);
+                    wire.send(&transmit, &packet);
+                }
+                Output::Transmit(transmit) => wire.send(&transmit, &transmit.contents),
                 Output::Event(event) => self.on_event(event, now)?,
                 Output::Timeout(at) if at <= instant => {
                     self.rtc

@@ -21,15 +21,16 @@ impl Wire {
         }
     }
 
-    pub(crate) fn send(&mut self, transmit: &Transmit) {
+    /// Sends `packet` where `transmit` was to go.
+    pub(crate) fn send(&mut self, transmit: &Transmit, packet: &[u8]) {
         let route = Route {
             remote: transmit.destination,
             local: transmit.source,
         };
-        self.sent_bytes += transmit.contents.len() as u64;
+        self.sent_bytes += packet.len() as u64;
         match transmit.proto {
-            Protocol::Udp => self.udp.send(route, &transmit.contents),
-            _ => self.tcp.send(route, &transmit.contents),
+            Protocol::Udp => self.udp.send(route, packet),
+            _ => self.tcp.send(route, packet),
         }
     }
 

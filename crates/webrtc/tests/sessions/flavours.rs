@@ -35,7 +35,21 @@ fn a_jetkvm_client_gets_payload_type_102_and_no_extensions() {
     let section = answer.lines().find(|line| line.starts_with("m=video"));
     let mut words = section.unwrap().split_whitespace().skip(3);
     assert_eq!(words.next(), Some("102"), "{answer}");
-    assert_eq!(peer.packet().payload_type, 102);
+    let mut keyframes = 0;
+    while keyframes < 2 {
+        let packet = peer.packet();
+        assert_eq!(packet.payload_type, 102);
+        keyframes += u32::from(packet.keyframe);
+    }
+    assert_eq!(peer.came.extended_packets, 0);
+}
+
+#[test]
+fn a_page_gets_its_extensions() {
+    let host = Host::start(Screen::Moving);
+    let mut peer = Peer::connect(&host, Wish::default());
+    peer.packet();
+    assert!(peer.came.extended_packets > 0);
 }
 
 #[test]

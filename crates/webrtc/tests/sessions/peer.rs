@@ -17,6 +17,8 @@ use webrtc::Flavour;
 pub(crate) struct Came {
     pub(crate) media_bytes: u64,
     pub(crate) channel_packets: u64,
+    /// RTP packets that announce header extensions.
+    pub(crate) extended_packets: u64,
 }
 
 /// One RTP packet, as far as the tests care.
@@ -150,7 +152,11 @@ impl Peer {
         if let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
             let bytes = &buffer[..length];
             match bytes[0] {
-                128..192 => self.came.media_bytes += bytes.len() as u64,
+                128..192 => {
+                    let is_extended = bytes[0] & 0x10 != 0 && bytes[1] & 0x7f >= 96;
+                    self.came.extended_packets += u64::from(is_extended);
+                    self.came.media_bytes += bytes.len() as u64;
+                }
                 20..64 => self.came.channel_packets += 1,
                 _ => {}
             }
