@@ -3,6 +3,7 @@
 //! Owns the names; refuses to know what any backend does.
 
 use crate::source::{Source, SourceError, SourceRequest};
+use crate::taps::Taps;
 use crate::{synthetic, x11};
 use media::{FrameRate, Size};
 use std::fmt;
@@ -15,7 +16,7 @@ pub struct Backend {
     pub name: &'static str,
     /// What it is, in a line.
     pub summary: &'static str,
-    open: fn(&SourceRequest) -> Result<Box<dyn Source>, SourceError>,
+    open: fn(&SourceRequest, &Taps) -> Result<Box<dyn Source>, SourceError>,
     list: fn() -> Vec<SourceListing>,
 }
 
@@ -24,13 +25,13 @@ pub static BACKENDS: [Backend; 2] = [
     Backend {
         name: x11::NAME,
         summary: "an X display, or one of its monitors: x11[:DISPLAY][/MONITOR]",
-        open: |request| Ok(Box::new(x11::X11::open(request)?)),
+        open: |request, taps| Ok(Box::new(x11::X11::open_with(request, taps)?)),
         list: x11::list,
     },
     Backend {
         name: synthetic::NAME,
         summary: "a moving test pattern with a clock, of any size and rate",
-        open: |request| Ok(Box::new(synthetic::Synthetic::open(request)?)),
+        open: |request, _| Ok(Box::new(synthetic::Synthetic::open(request)?)),
         list: synthetic::list,
     },
 ];
@@ -151,10 +152,22 @@ impl fmt::Debug for Opened {
 /// # Errors
 /// What its backend says; for `auto`, what the last backend tried says.
 pub fn open(spec: &SourceSpec, options: SourceOptions) -> Result<Opened, SourceError> {
+    open_with(spec, options, &Taps::default())
+}
+
+/// Opens a source that also tells what `taps` wants to hear.
+///
+/// # Errors
+/// As for [`open`].
+pub fn open_with(
+    spec: &SourceSpec,
+    options: SourceOptions,
+    taps: &Taps,
+) -> Result<Opened, SourceError> {
     match spec {
-        SourceSpec::Auto => open_first(options),
+        SourceSpec::Auto => open_first(options, taps),
         SourceSpec::Backend { name, target } => {
-            let source = open_backend(backend(name)?, target.clone(), options)?;
+            let source = open_backend(backend(name)?, target.clone(), options, taps)?;
             let reason = format!("{}, as asked", source.info().detail);
             Ok(Opened {
                 source,
@@ -177,18 +190,20 @@ fn open_backend(
     backend: &Backend,
     target: Option<String>,
     options: SourceOptions,
+    taps: &Taps,
 ) -> Result<Box<dyn Source>, SourceError> {
-    (backend.open)(&SourceRequest {
+    let request = SourceRequest {
         target,
         size: options.size,
         rate: options.rate,
-    })
+    };
+    (backend.open)(&request, taps)
 }
 
-fn open_first(options: SourceOptions) -> Result<Opened, SourceError> {
+fn open_first(options: SourceOptions, taps: &Taps) -> Result<Opened, SourceError> {
     let mut refusals: Vec<SourceError> = Vec::new();
     for backend in &BACKENDS {
-        match open_backend(backend, None, options) {
+        match open_backend(backend, None, options, taps) {
             Ok(source) => {
                 let detail = source.info().detail;
                 let reason = match refusals.as_slice() {

@@ -118,9 +118,21 @@ impl StopSignal {
         fd: Option<BorrowedFd<'_>>,
         timeout: Option<Duration>,
     ) -> std::io::Result<()> {
-        let stop = PollFd::new(&self.0.wake, PollFlags::IN);
-        let other = fd.unwrap_or_else(|| self.0.wake.as_fd());
-        let mut fds = [stop, PollFd::from_borrowed_fd(other, PollFlags::IN)];
+        self.wait_any([fd, None], timeout)
+    }
+
+    /// As [`wait`](Self::wait), with two descriptors.
+    ///
+    /// # Errors
+    /// As for [`wait`](Self::wait).
+    pub fn wait_any(
+        &self,
+        fds: [Option<BorrowedFd<'_>>; 2],
+        timeout: Option<Duration>,
+    ) -> std::io::Result<()> {
+        let stop = self.0.wake.as_fd();
+        let [first, second] = fds.map(|fd| fd.unwrap_or(stop));
+        let mut fds = [stop, first, second].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         let timeout = timeout.map(|timeout| Timespec {
             tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: timeout.subsec_nanos().into(),

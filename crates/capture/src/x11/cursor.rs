@@ -10,10 +10,10 @@ use x11rb::protocol::xproto::QueryPointerReply;
 
 /// A cursor's picture: premultiplied ARGB, and the point in it that points.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Shape {
-    size: Size,
-    hot: [i32; 2],
-    pixels: Vec<u32>,
+pub(crate) struct Shape {
+    pub(crate) size: Size,
+    pub(crate) hot: [i32; 2],
+    pub(crate) pixels: Vec<u32>,
 }
 
 /// Where in a frame the cursor's picture begins and how large it is.
@@ -30,9 +30,28 @@ pub(crate) struct Cursor {
     shape: Shape,
     /// Absent while the pointer is on another screen.
     position: Option<[i32; 2]>,
+    /// Whether it is part of the picture.
+    drawn: bool,
 }
 
 impl Cursor {
+    /// Says whether it is part of the picture.
+    pub(crate) fn set_drawn(&mut self, drawn: bool) {
+        self.drawn = drawn;
+    }
+
+    pub(crate) const fn is_drawn(&self) -> bool {
+        self.drawn
+    }
+
+    pub(crate) const fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    pub(crate) const fn position(&self) -> Option<[i32; 2]> {
+        self.position
+    }
+
     /// Takes over a new picture; `None` when the server shows none.
     pub(crate) fn set_shape(&mut self, image: Option<GetCursorImageReply>) {
         self.shape = image.map_or_else(Shape::default, |image| Shape {
@@ -48,9 +67,9 @@ impl Cursor {
         self.position = pointer.same_screen.then_some(place);
     }
 
-    /// The part of the frame it covers, if any of it lies inside `area`.
+    /// The part of the frame it covers, if it is drawn and any of it lies inside `area`.
     pub(crate) fn overlay(&self, area: Area) -> Option<Overlay> {
-        let [x, y] = self.position?;
+        let [x, y] = self.position.filter(|_| self.drawn)?;
         let Shape { size, hot, .. } = self.shape;
         let overlay = Overlay {
             left: x - hot[0] - i32::from(area.x),
@@ -144,6 +163,7 @@ mod tests {
                 pixels: vec![pixel; 6],
             },
             position: Some(at),
+            drawn: true,
         }
     }
 
@@ -161,6 +181,15 @@ mod tests {
     fn the_hot_spot_is_where_the_pointer_is() {
         let opaque = 0xff_00_00_80;
         assert_eq!(touched(&cursor([102, 52], opaque)), [9, 10, 11, 17, 18, 19]);
+    }
+
+    #[test]
+    fn a_cursor_that_is_left_out_covers_nothing() {
+        let mut hidden = cursor([102, 52], 0xff_00_00_80);
+        hidden.set_drawn(false);
+        assert_eq!(hidden.overlay(AREA), None);
+        assert_eq!(touched(&hidden), [0_usize; 0]);
+        assert_eq!(hidden.rows(AREA), Band::default());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod bands;
 mod cursor;
+mod cursor_report;
 mod display;
 mod frames;
 mod list;

@@ -4,14 +4,17 @@
 //! Owns what has changed since the last frame; refuses free-running timers.
 
 use crate::source::{Source, SourceError, SourceInfo, SourceRequest, StopSignal};
+use crate::taps::{AreaSink, CapturedArea, CursorSwitch, Taps};
 use crate::x11::bands::Bands;
 use crate::x11::cursor::Cursor;
+use crate::x11::cursor_report::CursorReport;
 use crate::x11::display::{Area, Display, XResult};
 use crate::x11::frames::{Frames, NoFrame};
 use crate::x11::target::Target;
 use media::{CaptureTimes, Frame, FrameClock, FrameKind, MonoTime, PixelFormat};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 use x11rb::connection::{Connection as _, SequenceNumber};
 use x11rb::errors::{ReplyError, ReplyOrIdError};
 use x11rb::protocol::Event;
@@ -65,6 +68,12 @@ impl Changes {
         !self.rows.is_empty() || self.cursor
     }
 
+    /// Whether nothing is known but that the cursor moved or looks different.
+    const fn only_cursor(&self) -> bool {
+        let other = self.layout || self.visible() || !self.later_rows.is_empty();
+        !other && (self.pointer || self.cursor_shape)
+    }
+
     /// Forgets what a frame has shown by `now`, or that there was nothing to be seen.
     fn shown(&mut self, now: MonoTime) {
         self.rows = std::mem::take(&mut self.later_rows);
@@ -104,6 +113,15 @@ impl Changes {
     }
 }
 
+/// Whoever draws the cursor, and the switch that says whether the picture has it too.
+struct CursorOut {
+    switch: CursorSwitch,
+    turned: Arc<OwnedFd>,
+    report: CursorReport,
+    /// Until when a cursor that is left out of the picture may move without being told.
+    quiet_until: MonoTime,
+}
+
 /// The screen of an X server, or one of its monitors.
 pub struct X11 {
     display: Display,
@@ -111,6 +129,8 @@ pub struct X11 {
     area: Area,
     damage: Damage,
     cursor: Cursor,
+    cursor_out: Option<CursorOut>,
+    on_area: Option<AreaSink>,
     clock: FrameClock,
     frames: Frames,
     changes: Changes,
@@ -123,6 +143,14 @@ impl X11 {
     /// [`SourceError::Absent`] without a display that lets this user in, or without the monitor;
     /// [`SourceError::Unsupported`] for pixels or sizes that cannot be taken.
     pub fn open(request: &SourceRequest) -> Result<Self, SourceError> {
+        Self::open_with(request, &Taps::default())
+    }
+
+    /// As [`open`](Self::open), telling what `taps` wants to hear.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_with(request: &SourceRequest, taps: &Taps) -> Result<Self, SourceError> {
         let target = Target::parse(request.target.as_deref());
         let display = Display::open(target.display.as_deref())?;
         let area = display.area(target.monitor.as_deref())?;
@@ -133,16 +161,79 @@ impl X11 {
             )));
         }
         let damage = subscribe(&display).map_err(|error| display.lost(error))?;
-        Ok(Self {
+        let cursor_out = match &taps.cursor {
+            None => None,
+            Some(tap) => Some(CursorOut {
+                switch: tap.switch.clone(),
+                turned: tap.switch.watch()?,
+                report: CursorReport::new(Arc::clone(&tap.sink)),
+                quiet_until: MonoTime::ZERO,
+            }),
+        };
+        let mut cursor = Cursor::default();
+        cursor.set_drawn(cursor_out.is_none());
+        let source = Self {
             display,
             monitor: target.monitor,
             area,
             damage,
-            cursor: Cursor::default(),
+            cursor,
+            cursor_out,
+            on_area: taps.area.clone(),
             clock: FrameClock::new(request.rate),
             frames: Frames::new(area),
             changes: Changes::all(area),
-        })
+        };
+        source.tell_area();
+        Ok(source)
+    }
+
+    fn tell_area(&self) {
+        if let Some(on_area) = &self.on_area {
+            on_area(CapturedArea {
+                x: self.area.x.into(),
+                y: self.area.y.into(),
+                size: self.area.size,
+            });
+        }
+    }
+
+    /// Notes when the cursor shall come into the picture, or go out of it.
+    fn read_switch(&mut self) {
+        if let Some(out) = &self.cursor_out {
+            // Emptied before it is looked at, so that no turn is missed.
+            let _ = rustix::io::read(&*out.turned, &mut [0_u8; 8]);
+            if out.switch.in_picture() != self.cursor.is_drawn() {
+                self.changes.pointer = true;
+            }
+        }
+    }
+
+    /// Until when to let be a cursor that is not part of the picture: it is told no more often than
+    /// pictures are made.
+    fn quiet_until(&self, now: MonoTime) -> Option<MonoTime> {
+        let out = self.cursor_out.as_ref()?;
+        let quiet = !self.cursor.is_drawn() && !out.switch.in_picture();
+        let quiet = quiet && self.changes.only_cursor() && now < out.quiet_until;
+        quiet.then_some(out.quiet_until)
+    }
+
+    /// Sleeps until the server or the switch says something, or a time has come.
+    fn wait(&self, stop: &StopSignal, timeout: Option<Duration>) -> std::io::Result<()> {
+        let server = self.display.connection.stream().as_fd();
+        let turned = self.cursor_out.as_ref().map(|out| out.turned.as_fd());
+        stop.wait_any([Some(server), turned], timeout)
+    }
+
+    /// Tells the cursor as it was just learned.
+    fn tell_cursor(&mut self, new_shape: bool) {
+        if let Some(out) = &mut self.cursor_out {
+            if new_shape {
+                out.report.shape(self.cursor.shape());
+            }
+            out.report.place(self.cursor.position(), self.area);
+            out.quiet_until = MonoTime::now() + self.clock.interval();
+        }
     }
 
     /// Follows a change of size or place; frames of the old size stay with their holders.
@@ -153,6 +244,7 @@ impl X11 {
             self.area = area;
             self.frames = Frames::new(area);
             self.changes.rows = Bands::whole(area.size.height);
+            self.tell_area();
         }
         Ok(())
     }
@@ -167,13 +259,17 @@ impl X11 {
         // What is drawn after this is told anew, and what was told since the last one is due.
         let later_rows = std::mem::take(&mut self.changes.later_rows);
         self.changes.rows.extend(&later_rows);
-        let subtraction = connection.damage_subtract(self.damage, x11rb::NONE, x11rb::NONE)?;
-        let subtraction = subtraction.sequence_number();
+        let subtraction = connection
+            .damage_subtract(self.damage, x11rb::NONE, x11rb::NONE)?
+            .sequence_number();
         let shape = match self.changes.cursor_shape {
             true => Some(connection.xfixes_get_cursor_image()?),
             false => None,
         };
         let shown = self.cursor.overlay(self.area);
+        if let Some(out) = &self.cursor_out {
+            self.cursor.set_drawn(out.switch.in_picture());
+        }
         self.cursor
             .set_position(&connection.query_pointer(root)?.reply()?);
         match shape.map(|shape| shape.reply()) {
@@ -183,8 +279,10 @@ impl X11 {
             Some(Err(ReplyError::X11Error(_))) => self.cursor.set_shape(None),
             Some(Err(error)) => return Err(error.into()),
         }
+        self.tell_cursor(self.changes.cursor_shape);
         let changes = &mut self.changes;
-        changes.cursor |= changes.cursor_shape || self.cursor.overlay(self.area) != shown;
+        let other_shape = changes.cursor_shape && self.cursor.is_drawn();
+        changes.cursor |= other_shape || self.cursor.overlay(self.area) != shown;
         (changes.cursor_shape, changes.pointer) = (false, false);
         changes.read(&self.display, self.area, Some(subtraction))
     }
@@ -264,16 +362,21 @@ impl Source for X11 {
         while !stop.is_raised() {
             let read = self.changes.read(&self.display, self.area, None);
             read.map_err(|error| self.lost(error))?;
+            self.read_switch();
             if self.changes.layout {
                 self.follow_layout()?;
             }
             if !self.changes.any() {
                 self.changes.since = None;
-                let connection = Arc::clone(&self.display.connection);
-                stop.wait(Some(connection.stream().as_fd()), None)?;
+                self.wait(stop, None)?;
                 continue;
             }
             let (now, earliest) = (MonoTime::now(), self.clock.earliest());
+            if let Some(until) = self.quiet_until(now) {
+                self.changes.since = None;
+                self.wait(stop, Some(until.since(now)))?;
+                continue;
+            }
             if now < earliest {
                 stop.wait(None, Some(earliest.since(now)))?;
                 continue;

@@ -4,6 +4,7 @@
 mod backends;
 mod synthetic;
 mod x11_cursor;
+mod x11_cursor_out;
 mod x11_layout;
 mod x11_picture;
 mod x11_presses;

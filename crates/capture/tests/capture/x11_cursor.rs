@@ -15,7 +15,7 @@ use xcursor::parser::{Image, parse_xcursor};
 const THEME: &str = "/usr/share/icons/Adwaita/cursors";
 
 /// A theme's cursor, in the size nearest to 48 pixels.
-fn themed(name: &str) -> Image {
+pub(crate) fn themed(name: &str) -> Image {
     let file = std::fs::read(format!("{THEME}/{name}"));
     let file = file.expect("the package adwaita-icon-theme must be installed");
     let images = parse_xcursor(&file).unwrap();
@@ -34,7 +34,7 @@ fn argb(image: &Image) -> Vec<u32> {
 }
 
 /// Makes the image a cursor of the server, as toolkits do.
-fn cursor_of(painter: &Painter, image: &Image) -> Cursor {
+pub(crate) fn cursor_of(painter: &Painter, image: &Image) -> Cursor {
     let connection = &painter.connection;
     let (width, height) = (image.width as u16, image.height as u16);
     let formats = connection
@@ -87,7 +87,7 @@ fn cursor_of(painter: &Painter, image: &Image) -> Cursor {
     cursor
 }
 
-fn show(painter: &Painter, cursor: Cursor) {
+pub(crate) fn show(painter: &Painter, cursor: Cursor) {
     let aux = ChangeWindowAttributesAux::new().cursor(cursor);
     painter
         .connection
