@@ -18,7 +18,7 @@ import { ACTION_TEXTS, People } from "./ui/people";
 import type { Stage } from "./ui/stage";
 import type { Toolbar } from "./ui/toolbar";
 import { TouchKeyboard } from "./ui/touch-keyboard";
-import { askedText, devicesText, lostControlText, requestText } from "./words";
+import { askedText, devicesText, lostControlText, requestText, secondsLeft } from "./words";
 
 const COUNTDOWN_MS = 250;
 const SHORT_MS = 4000;
@@ -252,12 +252,14 @@ export class Driving {
     if (!this.#pending || !you || leftMs < -2000) return this.#tell("request", undefined);
     const { session, name } = this.#pending.request;
     if (session === you.id) {
-      return this.#tell("request", { text: askedText(driver?.name, leftMs), icon: "people" });
+      const text = askedText(driver?.name);
+      return this.#tell("request", { text, note: secondsLeft(leftMs), icon: "people" });
     }
     if (!you.controls) return this.#tell("request", undefined);
     const key = (letter: string) => (this.capture.hasKeyboard ? `${HOST_KEYS} + ${letter}` : letter);
     this.#tell("request", {
-      text: requestText(name, leftMs),
+      text: requestText(name),
+      note: secondsLeft(leftMs),
       icon: "people",
       actions: [
         { label: "Hand over", keys: key("Y"), primary: true, run: () => this.answer(true) },
@@ -273,6 +275,7 @@ export class Driving {
     this.capture.engage(drives ? this.#sender : undefined, this.#able);
     if (!this.capture.isEngaged) this.touchKeyboard.close();
     if (this.capture.isEngaged && !wasEngaged) this.#hintAtKeys();
+    if (!this.capture.isEngaged && wasEngaged) this.#tell("hint", undefined);
     this.#show();
   }
 
@@ -292,6 +295,7 @@ export class Driving {
     const action = controlAction(room);
     toolbar.setCall(action && action !== "release" ? ACTION_TEXTS[action] : undefined, action !== "asked");
     toolbar.describe("people", `Who is here: ${drivingText(room) || "nobody"}`, String(room.people.length || ""));
+    this.parts.changed();
     this.people.show(room);
     this.people.showDevices(devicesText(able, engaged ? this.#clipboard : undefined));
   }
@@ -301,6 +305,9 @@ export class Driving {
     const { you, people } = this.room;
     if (you?.controls && this.#able && !this.capture.isEngaged && this.#isLive) {
       return "This host takes no input";
+    }
+    if (this.capture.wantsKeyboard && !this.capture.hasKeyboard && document.hasFocus()) {
+      return this.touchKeyboard.isOpen ? "" : "Click the picture to type there";
     }
     return you?.controls && people.length === 1 ? "" : drivingText(this.room);
   }
@@ -341,7 +348,12 @@ export class Driving {
     this.capture.takeKeyboard();
     this.#typist = new Typist(text, sender, {
       progress: (part) =>
-        this.#tell("typing", { text: `Typing… ${Math.floor(part * 100)} %`, icon: "keyboard", actions }),
+        this.#tell("typing", {
+          text: "Typing…",
+          note: `${Math.floor(part * 100)} %`,
+          icon: "keyboard",
+          actions,
+        }),
       end: (done) =>
         this.#tell("typing", done ? undefined : { text: "Typing was cancelled.", forMs: SHORT_MS }),
     });

@@ -116,13 +116,18 @@ export function pausedText(
 }
 
 /** What a driver reads when somebody asks for control. */
-export function requestText(name: string, leftMs: number): string {
-  return `${name} asks for control. If you do nothing for ${secondsLeft(leftMs)}, it is handed over.`;
+export function requestText(name: string): string {
+  return `${name} asks for control. If you do nothing, it is handed over.`;
 }
 
 /** What the one who asked reads meanwhile. */
-export function askedText(driver: string | undefined, leftMs: number): string {
-  return `You asked ${driver ?? "the driver"} for control. The answer comes within ${secondsLeft(leftMs)}.`;
+export function askedText(driver: string | undefined): string {
+  return `You asked ${driver ?? "the driver"} for control.`;
+}
+
+/** How long there is to answer. */
+export function secondsLeft(leftMs: number): string {
+  return `${Math.max(0, Math.ceil(leftMs / 1000))} s`;
 }
 
 /** What a driver reads who drives no more. */
@@ -186,10 +191,6 @@ function lostText({ reason, error }: VideoInputState): string | undefined {
 function listed(names: readonly string[]): string {
   const last = names.at(-1) ?? "";
   return names.length < 2 ? last : `${names.slice(0, -1).join(", ")} and ${last}`;
-}
-
-function secondsLeft(leftMs: number): string {
-  return `${Math.max(0, Math.ceil(leftMs / 1000))} s`;
 }
 
 function endReasonText(reason: string): string {

@@ -9,7 +9,8 @@ import type { PicturePoint, TouchPhase } from "./wire";
 
 /** The wire's number of each button, by its bit in `MouseEvent.buttons`. */
 const BUTTON_OF_BIT = [0, 2, 1, 3, 4] as const;
-const MOST_FINGERS = 16;
+/** The host knows no more. */
+const MOST_FINGERS = 10;
 const VIBRATE_MS = 15;
 
 /** Where the picture is. */

@@ -15,6 +15,8 @@ export interface BannerAction {
 /** One line. */
 export interface Banner {
   text: string;
+  /** What changes every second; nobody wants that read aloud. */
+  note?: string;
   icon?: IconName;
   tone?: "trouble" | "calm";
   actions?: readonly BannerAction[];
@@ -25,6 +27,7 @@ export interface Banner {
 interface Shown {
   root: HTMLElement;
   text: HTMLElement;
+  note: HTMLElement;
   /** What it is apart from its text: while that is the same, no button is made anew under a finger. */
   key: string;
   actions: readonly BannerAction[];
@@ -54,6 +57,7 @@ export class Banners {
     const current = shown?.key === key ? shown : this.#make(name, banner, key);
     current.actions = banner.actions ?? [];
     setText(current.text, banner.text);
+    setText(current.note, banner.note ?? "");
     if (banner.forMs !== undefined) {
       current.timer = setTimeout(() => this.show(name, undefined), banner.forMs);
     }
@@ -62,10 +66,11 @@ export class Banners {
   #make(name: string, banner: Banner, key: string): Shown {
     const text = element("span");
     const said = element("div", { className: "said", role: "status" }, text);
-    const root = element("div", { className: "notice" }, said);
+    const note = element("span", { className: "banner-note", ariaHidden: "true" });
+    const root = element("div", { className: "notice" }, said, note);
     if (banner.icon) said.prepend(icon(banner.icon));
     root.dataset["tone"] = banner.tone ?? "calm";
-    const shown: Shown = { root, text, key, actions: [], timer: undefined };
+    const shown: Shown = { root, text, note, key, actions: [], timer: undefined };
     banner.actions?.forEach(({ label, keys, primary }, index) => {
       const onclick = () => shown.actions[index]?.run();
       const className = primary ? "small primary" : "small";

@@ -40,7 +40,9 @@ export class Panel {
 
 /** A dialog over the page, with what it says. It closes by Esc and by a press beside it. */
 export function dialog(title: string, ...children: Node[]): HTMLDialogElement {
-  const heading = element("h2", { id: `dialog-${title.toLowerCase().replace(/\W+/g, "-")}` }, title);
+  const id = `dialog-${title.toLowerCase().replace(/\W+/g, "-")}`;
+  // It gets the focus, so that no button looks as if it were meant.
+  const heading = element("h2", { id, tabIndex: -1, autofocus: true }, title);
   const root: HTMLDialogElement = element(
     "dialog",
     { className: "dialog" },

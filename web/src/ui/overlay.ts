@@ -59,6 +59,10 @@ export class Overlay {
       this.#factList(),
     );
     this.#followPointer();
+    this.root.addEventListener("mousedown", (event) => {
+      // Reading numbers is no reason to take the keyboard from the host.
+      if (document.body.classList.contains("driving")) event.preventDefault();
+    });
   }
 
   /** Says that per-frame times are not to be had in this browser. */

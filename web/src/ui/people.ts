@@ -45,7 +45,7 @@ export class People extends Panel {
     this.#admin = element(
       "div",
       { className: "row", hidden: true },
-      element("label", {}, this.#shared, "Everybody who may drive drives at once"),
+      element("label", {}, this.#shared, "Let several drive at the same time"),
       textButton("Share by link…", () => events.share()),
     );
     const control = element("div", { className: "row" }, this.#driving, this.#control);

@@ -43,10 +43,6 @@ class Field {
   ) {
     this.root = element("label", { className: "field" }, element("span", {}, label), control, this.#error);
     control.addEventListener("change", () => void this.#apply(apply));
-    // Keys of a select are its own.
-    control.addEventListener("keydown", (event) => {
-      if ((event as KeyboardEvent).key !== "Escape") event.stopPropagation();
-    });
   }
 
   /** Shows the present value, unless somebody is about to change it. */

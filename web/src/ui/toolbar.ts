@@ -117,6 +117,7 @@ export class Toolbar {
     const button = { root, badge, command };
     root.onclick = () => command.run();
     setLabel(button, command.label);
+    root.dataset["name"] = command.name;
     if (command.keys) root.setAttribute("aria-keyshortcuts", command.keys);
     if (command.toggles) root.ariaPressed = "false";
     this.#buttons.set(command.name, button);
