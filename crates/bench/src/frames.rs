@@ -1,6 +1,7 @@
 //! What is known of each frame, from the barcode, the browser and the host, joined by its RTP
 //! timestamp and cut into stages. A stage with an end that nobody measured is absent.
 
+use crate::presses::ShownPresses;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
@@ -252,6 +253,30 @@ impl Recording {
         }
         decoded
     }
+
+    /// Joins what belongs to the first frame that showed a press, as if it had been drawn when the
+    /// window heard of the press. Where the compositor left that frame out, the next one on the
+    /// screen was its first sight.
+    pub(crate) fn reaction(&self, shown: ShownPresses, page_ahead_ms: f64) -> Frame {
+        let (readable_ms, rtp, heard_us, number) = shown;
+        let own = rtp.and_then(|rtp| self.sights.get(&rtp));
+        let since = |sight: &&Sight| {
+            let later = rtp.zip(sight.0).map(|(rtp, seen)| seen.wrapping_sub(rtp));
+            later.is_some_and(|later| later < u32::MAX / 2)
+        };
+        let seen = self.sights.values().filter(since).map(|sight| sight.1);
+        let seen_ms = seen.min_by(f64::total_cmp);
+        let sooner_ms = own.map_or(readable_ms, |sight| readable_ms.min(sight.1));
+        Frame {
+            number,
+            drawn_ms: heard_us / 1000.0,
+            readable_ms: sooner_ms - page_ahead_ms,
+            received_ms: own.and_then(|sight| sight.2).map(|ms| ms - page_ahead_ms),
+            decoder_ms: own.and_then(|sight| sight.3),
+            seen_ms: seen_ms.map(|ms| ms - page_ahead_ms),
+            host: rtp.and_then(|rtp| self.host.get(&rtp)).copied(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -375,6 +400,40 @@ mod tests {
         let readable = decoded.frames.iter().map(|frame| frame.until_readable_ms());
         assert_eq!(readable.collect::<Vec<_>>(), [8.0, 16.0, 11.0]);
         assert_eq!(decoded.read_late, 1);
+    }
+
+    #[test]
+    fn a_reaction_is_first_seen_with_its_frame_or_the_next_one() {
+        let sight = |at, rtp| {
+            (
+                Some(rtp),
+                START_MS + at,
+                Some(START_MS + at - 9.0),
+                Some(1.5),
+            )
+        };
+        let recording = recording(Batch {
+            sights: vec![sight(70.0, 2), sight(40.0, u32::MAX), sight(90.0, 3)],
+            host: vec![host(0, 21.0)],
+            ..Batch::default()
+        });
+        let shown = |rtp| (START_MS + 50.0, Some(rtp), (START_MS + 20.0) * 1000.0, 7);
+        let frame = recording.reaction(shown(0), 5.0);
+        assert_eq!((frame.number, frame.drawn_ms), (7, START_MS + 20.0));
+        assert_eq!(frame.readable_ms, START_MS + 45.0);
+        assert_eq!(
+            (frame.seen_ms, frame.received_ms),
+            (Some(START_MS + 65.0), None)
+        );
+        assert_eq!(frame.host, Some(host(0, 21.0)));
+        // Seen before the worker read it.
+        let frame = recording.reaction(shown(u32::MAX), 0.0);
+        assert_eq!(
+            (frame.readable_ms, frame.seen_ms),
+            (START_MS + 40.0, Some(START_MS + 40.0))
+        );
+        assert_eq!(frame.decoder_ms, Some(1.5));
+        assert_eq!(recording.reaction(shown(4), 0.0).seen_ms, None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `heliostat bench`: measures glass to glass for real. A pattern with a clock in it is drawn on an
-//! X server, captured, streamed by the real host, decoded in a real browser and read back there.
+//! X server, captured, streamed by the real host, decoded in a real browser and read back there;
+//! keys are pressed there, and the picture that shows their effect is waited for.
 //!
 //! Owns the processes that this takes and the arithmetic on what they tell; refuses to look inside
 //! the host by any way that a viewer does not have.
@@ -10,10 +11,12 @@ mod chromium;
 mod error;
 mod frames;
 mod host_process;
+mod input;
 mod options;
 mod page;
 mod percentiles;
 mod plot;
+mod presses;
 mod processes;
 mod progress;
 mod report;
@@ -26,9 +29,11 @@ mod xserver;
 
 pub use error::BenchError;
 pub use frames::Stage;
+pub use input::{InputBand, InputReport, InputScene, InputSeries, InputStage, InputStageSummary};
 pub use options::{BenchOptions, BenchSource};
 pub use page::ClockBounds;
 pub use percentiles::Summary;
+pub use presses::PressKind;
 pub use processes::Machine;
 pub use progress::{Progress, Recent};
 pub use report::{

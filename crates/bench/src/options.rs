@@ -8,6 +8,8 @@ use std::time::Duration;
 
 /// Extra viewers that one measurement may open.
 const MAX_VIEWERS: u32 = 16;
+/// Presses that each scene of one configuration may take: half an hour.
+const MAX_INPUT_PRESSES: u32 = 20_000;
 /// Turns that two configurations may take.
 const MAX_ROUNDS: u32 = 20;
 const MIN_MEASURED: Duration = Duration::from_secs(1);
@@ -69,6 +71,9 @@ pub struct BenchOptions {
     pub warm_up: Duration,
     /// Measured time of each configuration, all turns together.
     pub duration: Duration,
+    /// Presses of keys and the mouse button in each scene, for each configuration, all turns
+    /// together; 0 measures no input. The built-in test pattern hears none.
+    pub input_presses: u32,
     /// Further viewers to open after each turn, to see what each costs.
     pub viewers: u32,
     /// Take the host's memory over this time after the measurement.
@@ -96,6 +101,7 @@ impl Default for BenchOptions {
             rounds: 1,
             warm_up: Duration::from_secs(3),
             duration: Duration::from_secs(20),
+            input_presses: 200,
             viewers: 0,
             soak: None,
             output: PathBuf::from("bench-results"),
@@ -141,12 +147,39 @@ impl BenchOptions {
         if self.turn() < MIN_MEASURED {
             return wrong("duration", "less than a second a turn".to_owned());
         }
+        self.check_input()
+    }
+
+    fn check_input(&self) -> Result<(), BenchError> {
+        let wrong = |why: String| {
+            Err(BenchError::Option {
+                name: "input-presses",
+                why,
+            })
+        };
+        if self.input_presses > MAX_INPUT_PRESSES {
+            return wrong(format!("at most {MAX_INPUT_PRESSES}"));
+        }
+        let least = capture::barcode::SIZE_WITH_PRESSES;
+        if self.turn_presses() > 0 && !capture::barcode::Barcode::fits_with_presses(self.size) {
+            return wrong(format!(
+                "the count of presses needs a picture of at least {least}: 0 measures none"
+            ));
+        }
         Ok(())
     }
 
     /// Measured time of one turn.
     pub(crate) fn turn(&self) -> Duration {
         self.duration / self.rounds
+    }
+
+    /// Presses of one turn in each scene.
+    pub(crate) const fn turn_presses(&self) -> u32 {
+        match self.source {
+            BenchSource::X11 => self.input_presses.div_ceil(self.rounds),
+            BenchSource::TestPattern => 0,
+        }
     }
 
     /// Rate at which new pictures appear.
@@ -295,6 +328,13 @@ mod tests {
                     ..good.clone()
                 },
                 "at most 16",
+            ),
+            (
+                BenchOptions {
+                    size: Size::new(320, 240),
+                    ..good.clone()
+                },
+                "576x128",
             ),
             (
                 BenchOptions {

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const MEASURE: &str = include_str!("page/measure.js");
+const PRESSES: &str = include_str!("page/presses.js");
 const READER: &str = include_str!("page/reader.js");
 const BARCODE: &str = include_str!("page/barcode.js");
 
 /// A page that shows nothing by then never will.
-const PICTURE_LIMIT: Duration = Duration::from_secs(20);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+pub(crate) const PICTURE_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Round trips to compare the clocks: the quickest few decide.
 const CLOCK_ROUND_TRIPS: usize = 60;
 /// Browsers round the time that pages see to this.
@@ -83,7 +84,10 @@ impl MeasuredPage {
             "sourceWidth": source.width,
             "sourceHeight": source.height,
         });
-        cdp.run_first(&tab, &format!("{MEASURE}\nmeasureHeliostat({setup});"))?;
+        cdp.run_first(
+            &tab,
+            &format!("{PRESSES}\n{MEASURE}\nmeasureHeliostat({setup});"),
+        )?;
         Ok(Self { tab })
     }
 

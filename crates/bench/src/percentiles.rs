@@ -44,6 +44,46 @@ impl Summary {
     }
 }
 
+/// Wholes around a percentile, with the means of their parts. Unlike percentiles of the parts, these
+/// add up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Around<const PARTS: usize> {
+    pub(crate) percent: f64,
+    pub(crate) count: usize,
+    pub(crate) parts_ms: [f64; PARTS],
+}
+
+impl<const PARTS: usize> Around<PARTS> {
+    /// Those within `reach_percent` around each of `percents`; nothing where nothing was measured.
+    pub(crate) fn each(
+        percents: &[f64],
+        reach_percent: f64,
+        mut wholes: Vec<(f64, [f64; PARTS])>,
+    ) -> Vec<Self> {
+        wholes.sort_by(|a, b| a.0.total_cmp(&b.0));
+        if wholes.is_empty() {
+            return Vec::new();
+        }
+        let around = |percent: f64| {
+            let first = rank(percent - reach_percent, wholes.len());
+            let last = rank(percent + reach_percent, wholes.len());
+            let around = &wholes[first..=last];
+            let mut parts_ms = [0.0; PARTS];
+            for (_, parts) in around {
+                for (sum, ms) in parts_ms.iter_mut().zip(parts) {
+                    *sum += ms / around.len() as f64;
+                }
+            }
+            Self {
+                percent,
+                count: around.len(),
+                parts_ms,
+            }
+        };
+        percents.iter().copied().map(around).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

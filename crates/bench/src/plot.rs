@@ -1,12 +1,16 @@
-//! The figures of a report as one SVG: where the time goes, how it is spread, and how it went.
+//! The figures of a report as one SVG: where the time goes, how it is spread, how it went, and the
+//! same for presses.
 
 use crate::frames::{Frame, Stage};
+use crate::input::{InputBand, InputSeries, InputStage};
 use crate::percentiles::{Summary, rank};
-use crate::report::{Band, Report, VariantReport};
+use crate::report::{Report, VariantReport};
 use crate::svg::{Anchor, Area, MUTED, Style, Svg};
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 76.0;
+/// Where bars with long names begin.
+const FAR_LEFT: f64 = 150.0;
 const RIGHT: f64 = 892.0;
 const BAR: f64 = 22.0;
 const BAR_GAP: f64 = 7.0;
@@ -50,6 +54,8 @@ pub(crate) fn draw(report: &Report) -> String {
         figure.spread(report, variant);
     }
     figure.course(report);
+    figure.input(report);
+    figure.sign();
     figure.svg.finish(WIDTH, figure.y, title)
 }
 
@@ -112,29 +118,78 @@ impl Figure {
             "Where the time goes",
             "Mean stages of the frames within one percent around p50, p95 and p99 of the whole.",
         );
-        self.stage_names();
-        let bars: Vec<(&VariantReport, &Band)> = report
+        let names: Vec<_> = Stage::ALL.map(|stage| (stage.name(), colour(stage))).into();
+        self.stage_names(&names);
+        let bands = report
             .variants
             .iter()
-            .flat_map(|variant| variant.bands.iter().map(move |band| (variant, band)))
-            .collect();
-        let whole = |band: &Band| band.stages_ms.iter().sum::<f64>();
-        let most_ms = bars.iter().map(|(_, band)| whole(band)).fold(1.0, f64::max) * 1.08;
-        let height = bars.len() as f64 * (BAR + BAR_GAP);
-        let area = self.area(height);
+            .flat_map(|variant| variant.bands.iter().map(move |band| (variant, band)));
+        let bars = bands.map(|(variant, band)| Bar {
+            label: labelled(report, variant, &format!("p{:.0}", band.percent)),
+            parts: Stage::ALL
+                .map(colour)
+                .into_iter()
+                .zip(band.stages_ms)
+                .collect(),
+        });
+        let bars: Vec<Bar> = bars.collect();
+        self.bars(LEFT, &bars);
+    }
+
+    /// Stacked bars: typical and slow presses of each kind in each scene.
+    fn input(&mut self, report: &Report) {
+        let mut bars = Vec::new();
+        for variant in &report.variants {
+            let series = variant.input.iter().flat_map(|input| &input.series);
+            let bands = series.flat_map(|series| series.bands.iter().map(move |b| (series, b)));
+            bars.extend(bands.map(|(series, band)| {
+                Bar {
+                    label: labelled(report, variant, &named(series, band)),
+                    parts: InputStage::ALL
+                        .map(input_colour)
+                        .into_iter()
+                        .zip(band.stages_ms)
+                        .collect(),
+                }
+            }));
+        }
+        if bars.is_empty() {
+            return;
+        }
+        self.heading(
+            "Input → photon",
+            "A key or the mouse button pressed in the page until the picture shows it: mean stages \
+             of the presses within five percent around p50 and p95.",
+        );
+        let names: Vec<_> = InputStage::ALL
+            .map(|stage| (stage.name(), input_colour(stage)))
+            .into();
+        self.stage_names(&names);
+        self.bars(FAR_LEFT, &bars);
+        for variant in &report.variants {
+            let missed = variant.input.as_ref().map_or(0, |input| input.missed);
+            if missed > 0 {
+                let text = labelled(report, variant, &format!("{missed} presses never showed"));
+                self.note(&text);
+            }
+        }
+    }
+
+    /// Bars of parts, each with the sum at its end.
+    fn bars(&mut self, left: f64, bars: &[Bar]) {
+        let most_ms = bars.iter().map(Bar::whole_ms).fold(1.0, f64::max) * 1.08;
+        let area = Area {
+            x: left,
+            width: RIGHT - left,
+            ..self.area(bars.len() as f64 * (BAR + BAR_GAP))
+        };
         self.svg.axis_across(area, most_ms, " ms");
-        for (at, (variant, band)) in bars.iter().enumerate() {
+        for (at, bar) in bars.iter().enumerate() {
             let y = area.y + at as f64 * (BAR + BAR_GAP) + BAR_GAP / 2.0;
-            let name = if report.variants.len() > 1 {
-                variant.name.as_str()
-            } else {
-                ""
-            };
-            let label = format!("{name} p{:.0}", band.percent);
             let style = Style::PLAIN.anchored(Anchor::End);
-            self.svg.text([LEFT - 8.0, y + 15.0], style, label.trim());
+            self.svg.text([left - 8.0, y + 15.0], style, &bar.label);
             let mut x = area.x;
-            for (stage, ms) in Stage::ALL.into_iter().zip(band.stages_ms) {
+            for (colour, ms) in &bar.parts {
                 let width = area.width * ms.max(0.0) / most_ms;
                 let part = Area {
                     x,
@@ -142,7 +197,7 @@ impl Figure {
                     width,
                     height: BAR,
                 };
-                self.svg.rect(part, colour(stage));
+                self.svg.rect(part, colour);
                 if width > 30.0 {
                     let middle = [x + width / 2.0, y + 15.0];
                     let style = Style::PLAIN.sized(11.0).anchored(Anchor::Middle);
@@ -150,26 +205,26 @@ impl Figure {
                 }
                 x += width;
             }
-            let total = format!("{:.1} ms", whole(band));
+            let total = format!("{:.1} ms", bar.whole_ms());
             self.svg
                 .text([x + 6.0, y + 15.0], Style::PLAIN.bold(), &total);
         }
         self.y = area.bottom() + 18.0;
     }
 
-    fn stage_names(&mut self) {
+    /// What the colours mean.
+    fn stage_names(&mut self, names: &[(&str, &str)]) {
         let mut x = LEFT;
-        for stage in Stage::ALL {
+        for (name, colour) in names {
             let square = Area {
                 x,
                 y: self.y,
                 width: 12.0,
                 height: 12.0,
             };
-            self.svg.rect(square, colour(stage));
-            self.svg
-                .text([x + 17.0, self.y + 10.5], Style::PLAIN, stage.name());
-            x += 30.0 + 7.5 * stage.name().len() as f64;
+            self.svg.rect(square, colour);
+            self.svg.text([x + 17.0, self.y + 10.5], Style::PLAIN, name);
+            x += 30.0 + 7.5 * name.len() as f64;
         }
         self.y += 20.0;
     }
@@ -276,7 +331,11 @@ impl Figure {
                     .text([x, area.y + 14.0 + 18.0 * at as f64], style, &variant.name);
             }
         }
-        self.y = area.bottom() + 34.0;
+        self.y = area.bottom() + 18.0;
+    }
+
+    fn sign(&mut self) {
+        self.y += 16.0;
         let end = Style {
             colour: MUTED,
             ..Style::PLAIN.sized(11.0).anchored(Anchor::End)
@@ -292,6 +351,44 @@ impl Figure {
             width: RIGHT - LEFT,
             height,
         }
+    }
+}
+
+/// A bar of parts.
+struct Bar {
+    label: String,
+    /// Colour and milliseconds of each.
+    parts: Vec<(&'static str, f64)>,
+}
+
+impl Bar {
+    fn whole_ms(&self) -> f64 {
+        self.parts.iter().map(|(_, ms)| ms).sum()
+    }
+}
+
+/// A label, after the configuration's name where there are two.
+fn labelled(report: &Report, variant: &VariantReport, label: &str) -> String {
+    match report.variants.len() {
+        0 | 1 => label.to_owned(),
+        _ => format!("{} {label}", variant.name),
+    }
+}
+
+fn named(series: &InputSeries, band: &InputBand) -> String {
+    let InputSeries { scene, kind, .. } = series;
+    format!("{scene}, {kind} p{:.0}", band.percent)
+}
+
+const fn input_colour(stage: InputStage) -> &'static str {
+    match stage {
+        InputStage::Carry => "#d4a72c",
+        InputStage::Capture => colour(Stage::Grab),
+        InputStage::Queue => colour(Stage::Queue),
+        InputStage::Encode => colour(Stage::Encode),
+        InputStage::Send => colour(Stage::Send),
+        InputStage::Network => colour(Stage::Network),
+        InputStage::Decode => colour(Stage::Decode),
     }
 }
 

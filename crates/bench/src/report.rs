@@ -1,9 +1,10 @@
 //! What was measured, put together over all turns of each configuration: the shape of the JSON.
 
 use crate::frames::{Frame, Stage};
+use crate::input::{InputReport, Press};
 use crate::options::{BenchOptions, BenchSource, Variant};
 use crate::page::ClockBounds;
-use crate::percentiles::{Summary, rank};
+use crate::percentiles::{Around, Summary};
 use crate::processes::Machine;
 use crate::turn::Turn;
 use media::FrameRate;
@@ -62,6 +63,9 @@ pub struct VariantReport {
     pub totals: Totals,
     /// Where the time goes in typical, slow and very slow frames.
     pub bands: Vec<Band>,
+    /// From presses of keys and the mouse button in the page to the picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputReport>,
     /// What the processes used; the host first.
     pub processes: Vec<ProcessShare>,
     /// Share of all cores that was busy, 0 to 1.
@@ -85,6 +89,9 @@ pub struct VariantReport {
     /// Every frame of every turn.
     #[serde(skip)]
     pub(crate) turns: Vec<Vec<Frame>>,
+    /// Every press of every turn.
+    #[serde(skip)]
+    pub(crate) presses: Vec<Vec<Press>>,
 }
 
 /// Frames by what became of them.
@@ -263,6 +270,7 @@ impl VariantReport {
         let seconds: f64 = turns.iter().map(Turn::seconds).sum();
         let all = || turns.iter().flat_map(|turn| &turn.decoded.frames);
         let unique = all().count();
+        let presses: Vec<Vec<Press>> = turns.iter().map(|turn| turn.presses.clone()).collect();
         let each = |value: fn(&Turn) -> f64| turns.iter().map(value).collect();
         let busy_s: f64 = turns.iter().map(|turn| turn.machine.busy_s).sum();
         let all_s: f64 = turns.iter().map(|turn| turn.machine.all_s).sum();
@@ -292,6 +300,7 @@ impl VariantReport {
                 inside_decoder: Summary::of(all().filter_map(|frame| frame.decoder_ms)),
             },
             bands: bands(all()),
+            input: InputReport::of(&presses.concat()),
             processes: processes(turns, seconds, unique),
             machine_busy: busy_s / all_s,
             wire: wire(turns, seconds),
@@ -305,6 +314,7 @@ impl VariantReport {
                 .iter()
                 .map(|turn| turn.decoded.frames.clone())
                 .collect(),
+            presses,
         }
     }
 
@@ -334,30 +344,16 @@ fn count_freezes(gaps_ms: impl Iterator<Item = f64>, rate: FrameRate) -> Freezes
 }
 
 fn bands<'a>(frames: impl Iterator<Item = &'a Frame>) -> Vec<Band> {
-    let mut whole: Vec<(f64, [f64; Stage::ALL.len()])> = frames
+    let whole = frames
         .filter_map(|frame| Some((frame.until_readable_ms(), frame.all_stages_ms()?)))
         .collect();
-    whole.sort_by(|a, b| a.0.total_cmp(&b.0));
-    if whole.is_empty() {
-        return Vec::new();
-    }
-    let band = |percent: f64| {
-        let first = rank(percent - BAND_REACH_PERCENT, whole.len());
-        let last = rank(percent + BAND_REACH_PERCENT, whole.len());
-        let around = &whole[first..=last];
-        let mut stages_ms = [0.0; Stage::ALL.len()];
-        for (_, stages) in around {
-            for (sum, ms) in stages_ms.iter_mut().zip(stages) {
-                *sum += ms / around.len() as f64;
-            }
-        }
-        Band {
-            percent,
-            frames: around.len(),
-            stages_ms,
-        }
+    let bands = Around::each(&BAND_PERCENTS, BAND_REACH_PERCENT, whole).into_iter();
+    let band = |around: Around<{ Stage::ALL.len() }>| Band {
+        percent: around.percent,
+        frames: around.count,
+        stages_ms: around.parts_ms,
     };
-    BAND_PERCENTS.into_iter().map(band).collect()
+    bands.map(band).collect()
 }
 
 fn processes(turns: &[Turn], seconds: f64, frames: usize) -> Vec<ProcessShare> {
@@ -469,6 +465,7 @@ pub(crate) mod tests {
                     all_s: 10.0,
                 },
                 counters: <[ReceiverCounters; 2]>::default(),
+                presses: crate::input::tests::presses(),
                 viewers: Vec::new(),
                 soak: Vec::new(),
             };
@@ -509,6 +506,9 @@ pub(crate) mod tests {
             "B/A",
             "host CPU a frame",
             "encode",
+            "quiet screen, key → readable",
+            "presses that never showed",
+            "A: 1 of 12 presses never showed: 1 of 3 with click on the moving pattern",
         ] {
             assert!(table.contains(part), "{part} in\n{table}");
         }

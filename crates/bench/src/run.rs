@@ -12,7 +12,8 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-/// Measures, and writes `bench.json`, `bench.svg` and `bench-frames.csv` into the output folder.
+/// Measures, and writes `bench.json`, `bench.svg`, `bench-frames.csv` and, where keys were pressed,
+/// `bench-presses.csv` into the output folder.
 ///
 /// `progress` hears about once a second what happens, and can end the bench by breaking. Whatever
 /// was started ends with this function.
@@ -60,11 +61,19 @@ fn cannot_write(path: &Path, error: std::io::Error) -> BenchError {
 fn write(report: &Report, folder: &Path) -> Result<(), BenchError> {
     let json = serde_json::to_string_pretty(report);
     let json = json.map_err(|error| cannot_write(folder, error.into()))?;
-    for (name, text) in [
+    let mut files = vec![
         ("bench.json", json + "\n"),
         ("bench.svg", plot::draw(report)),
         ("bench-frames.csv", every_frame(report)),
-    ] {
+    ];
+    if report
+        .variants
+        .iter()
+        .any(|variant| variant.input.is_some())
+    {
+        files.push(("bench-presses.csv", every_press(report)));
+    }
+    for (name, text) in files {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|error| cannot_write(&path, error))?;
     }
@@ -78,7 +87,6 @@ fn every_frame(report: &Report) -> String {
         let _ = write!(text, ",{}_ms", stage.name());
     }
     text.push_str(",received_ms,readable_ms,first_sight_ms,inside_decoder_ms,bytes,keyframe\n");
-    let number = |value: Option<f64>| value.map_or_else(String::new, |ms| format!("{ms:.3}"));
     for variant in &report.variants {
         for (turn, frames) in variant.turns.iter().enumerate() {
             for frame in frames {
@@ -104,4 +112,33 @@ fn every_frame(report: &Report) -> String {
         }
     }
     text
+}
+
+/// One line for each press; a press that was missed has no times.
+fn every_press(report: &Report) -> String {
+    let mut text = "configuration,turn,scene,kind,pressed_unix_ms".to_owned();
+    for stage in crate::InputStage::ALL {
+        let _ = write!(text, ",{}_ms", stage.name());
+    }
+    text.push_str(",readable_ms,first_sight_ms\n");
+    for variant in &report.variants {
+        for (turn, presses) in variant.presses.iter().enumerate() {
+            for press in presses {
+                let (name, turn) = (&variant.name, turn + 1);
+                let (scene, kind, at_ms) = (press.scene, press.kind, press.pressed_ms);
+                let _ = write!(text, "{name},{turn},{scene},{kind},{at_ms:.3}");
+                let stages = crate::InputStage::ALL.map(|stage| press.stage_ms(stage));
+                let ends = [press.until_readable_ms(), press.until_seen_ms()];
+                for value in stages.into_iter().chain(ends) {
+                    let _ = write!(text, ",{}", number(value));
+                }
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |ms| format!("{ms:.3}"))
 }

@@ -76,11 +76,45 @@ pub(crate) struct SceneRequest {
     pub(crate) size: Size,
     pub(crate) rate: FrameRate,
     pub(crate) content: Content,
+    pub(crate) motion: Motion,
+}
+
+/// When a window draws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Motion {
+    /// At its rate; the test pattern also when a key or a button is pressed.
+    Steady,
+    /// Only when a key or a button is pressed; the test pattern alone can do it.
+    OnPress,
+}
+
+impl Motion {
+    const ALL: [(Self, &'static str); 2] = [(Self::Steady, "steady"), (Self::OnPress, "on-press")];
+}
+
+impl fmt::Display for Motion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = Self::ALL.iter().find(|(motion, _)| motion == self);
+        f.write_str(known.map_or("", |(_, name)| name))
+    }
+}
+
+impl FromStr for Motion {
+    type Err = BenchError;
+
+    fn from_str(text: &str) -> Result<Self, BenchError> {
+        let known = Self::ALL.iter().find(|(_, name)| *name == text);
+        let unknown = || BenchError::Option {
+            name: "motion",
+            why: format!("{text:?} is none of steady and on-press"),
+        };
+        known.map(|(motion, _)| *motion).ok_or_else(unknown)
+    }
 }
 
 /// Any of the windows.
 pub(crate) enum Scene {
-    Pattern(PatternWindow),
+    Pattern(Box<PatternWindow>, Motion),
     Busy(Box<BusyWindow>),
 }
 
@@ -96,6 +130,7 @@ impl Scene {
             display,
             size,
             rate,
+            motion,
             ..
         } = request;
         let display = Some(display);
@@ -104,13 +139,14 @@ impl Scene {
             size,
             rate,
         })?;
-        Ok(Self::Pattern(window))
+        Ok(Self::Pattern(Box::new(window), motion))
     }
 
-    /// Draws until `stop` is raised.
+    /// Draws as its motion says until `stop` is raised.
     pub(crate) fn run(&mut self, stop: &StopSignal) -> Result<(), BenchError> {
         match self {
-            Self::Pattern(window) => window.run(stop).map(|_| ()).map_err(BenchError::from),
+            Self::Pattern(window, Motion::Steady) => Ok(window.run(stop).map(|_| ())?),
+            Self::Pattern(window, Motion::OnPress) => Ok(window.react(stop).map(|_| ())?),
             Self::Busy(window) => window.run(stop),
         }
     }
@@ -335,7 +371,7 @@ fn paint(bytes: &mut [u8], layout: Layout, content: Content) {
     let (code, rest) = bytes.split_at_mut(layout.text.first_row as usize * stride);
     code.fill(0);
     let (text, film) = rest.split_at_mut(layout.text.size.height as usize * stride);
-    let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
+    let mut chance = Chance::new(0x9e37_79b9_7f4a_7c15);
     write_text(text, stride, &mut chance);
     if content == Content::Video {
         let height = layout.film.size.height as usize;
@@ -352,10 +388,16 @@ fn paint(bytes: &mut [u8], layout: Layout, content: Content) {
 }
 
 /// Xorshift: the same sequence every time.
-struct Chance(u64);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    fn next(&mut self) -> u64 {
+    /// A sequence of its own for each seed but 0.
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) const fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -415,11 +457,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn contents_are_read_as_they_are_written() {
+    fn contents_and_motions_are_read_as_they_are_written() {
         for (content, name) in Content::ALL {
             assert_eq!(content.to_string(), name);
             assert_eq!(name.parse::<Content>().unwrap(), content);
         }
+        for (motion, name) in Motion::ALL {
+            assert_eq!(motion.to_string(), name);
+            assert_eq!(name.parse::<Motion>().unwrap(), motion);
+        }
+        assert!("never".parse::<Motion>().is_err());
         let error = "film".parse::<Content>().unwrap_err().to_string();
         assert!(error.contains("pattern, scroll and video"), "{error}");
     }

@@ -2,7 +2,9 @@
 //! the other.
 
 use crate::frames::Stage;
+use crate::input::{InputScene, InputSeries, InputStage};
 use crate::percentiles::Summary;
+use crate::presses::PressKind;
 use crate::report::{Report, VariantReport};
 use std::fmt;
 
@@ -41,6 +43,7 @@ impl fmt::Display for Report {
         writeln!(f)?;
         latencies(f, &self.variants)?;
         writeln!(f)?;
+        input(f, &self.variants)?;
         for row in rows() {
             row.write(f, &self.variants)?;
         }
@@ -56,8 +59,12 @@ const LABEL: usize = 44;
 /// A measure with a distribution.
 type Measure = fn(&VariantReport) -> Option<Summary>;
 
-fn latencies(f: &mut fmt::Formatter<'_>, variants: &[VariantReport]) -> fmt::Result {
-    write!(f, "{:<LABEL$}", "milliseconds")?;
+/// The same of the presses of one kind in one scene.
+type InputMeasure = fn(&InputSeries) -> Option<Summary>;
+
+/// The line above distributions.
+fn heading(f: &mut fmt::Formatter<'_>, label: &str, variants: &[VariantReport]) -> fmt::Result {
+    write!(f, "{label:<LABEL$}")?;
     for variant in variants {
         let name = if variants.len() > 1 {
             variant.name.as_str()
@@ -73,7 +80,11 @@ fn latencies(f: &mut fmt::Formatter<'_>, variants: &[VariantReport]) -> fmt::Res
     if variants.len() > 1 {
         write!(f, "   B/A {:>6}{:>6}", "p50", "p95")?;
     }
-    writeln!(f)?;
+    writeln!(f)
+}
+
+fn latencies(f: &mut fmt::Formatter<'_>, variants: &[VariantReport]) -> fmt::Result {
+    heading(f, "milliseconds", variants)?;
     for stage in Stage::ALL {
         let label = format!("{:<8} {}", stage.name(), stage.meaning());
         let values: Vec<_> = variants.iter().map(|v| v.stage(stage).copied()).collect();
@@ -92,6 +103,36 @@ fn latencies(f: &mut fmt::Formatter<'_>, variants: &[VariantReport]) -> fmt::Res
         distribution(f, label, &values)?;
     }
     Ok(())
+}
+
+/// From presses to the picture, where there were presses.
+fn input(f: &mut fmt::Formatter<'_>, variants: &[VariantReport]) -> fmt::Result {
+    if variants.iter().all(|variant| variant.input.is_none()) {
+        return Ok(());
+    }
+    heading(f, "input → photon, milliseconds", variants)?;
+    let ends: [(&str, InputMeasure); 3] = [
+        ("window hears it", |s| s.stage(InputStage::Carry).copied()),
+        ("readable in the page", |s| s.readable),
+        ("first sight (rVFC)", |s| s.first_sight),
+    ];
+    for scene in InputScene::ALL {
+        for kind in PressKind::ALL {
+            for (end, measure) in ends {
+                let series = |v: &VariantReport| measure(v.input.as_ref()?.series(scene, kind)?);
+                let values: Vec<_> = variants.iter().map(series).collect();
+                distribution(f, &format!("{}, {kind} → {end}", place(scene)), &values)?;
+            }
+        }
+    }
+    writeln!(f)
+}
+
+const fn place(scene: InputScene) -> &'static str {
+    match scene {
+        InputScene::Quiet => "quiet screen",
+        InputScene::Moving => "moving pattern",
+    }
 }
 
 fn distribution(
@@ -186,6 +227,10 @@ fn rows() -> Vec<Row> {
         Row::new("frames that the bench read late", 0, |v| {
             Some(v.counts.read_late.into())
         }),
+        Row::new("presses", 0, |v| Some(v.input.as_ref()?.presses as f64)),
+        Row::new("presses that never showed", 0, |v| {
+            Some(v.input.as_ref()?.missed as f64)
+        }),
         Row::new("connections lost", 0, |v| Some(v.counts.reconnects.into())),
         Row::new("freezes", 0, |v| Some(v.freezes.count as f64)),
         Row::new("longest gap, ms", 1, |v| Some(v.freezes.longest_gap_ms)),
@@ -233,6 +278,7 @@ const PROCESSES: [&str; 4] = ["heliostat", "Xvfb", "pattern", "chromium"];
 
 fn extras(f: &mut fmt::Formatter<'_>, variant: &VariantReport) -> fmt::Result {
     let name = &variant.name;
+    missed(f, variant)?;
     for pair in variant.viewers.windows(2) {
         let (before, now) = (&pair[0], &pair[1]);
         writeln!(
@@ -260,4 +306,24 @@ fn extras(f: &mut fmt::Formatter<'_>, variant: &VariantReport) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// Says which presses never showed, if there are any.
+fn missed(f: &mut fmt::Formatter<'_>, variant: &VariantReport) -> fmt::Result {
+    let Some(input) = variant.input.as_ref().filter(|input| input.missed > 0) else {
+        return Ok(());
+    };
+    let (name, missed, presses) = (&variant.name, input.missed, input.presses);
+    write!(f, "{name}: {missed} of {presses} presses never showed")?;
+    let mut between = ": ";
+    for series in input.series.iter().filter(|series| series.missed > 0) {
+        let (missed, presses, kind) = (series.missed, series.presses, series.kind);
+        let place = place(series.scene);
+        write!(
+            f,
+            "{between}{missed} of {presses} with {kind} on the {place}"
+        )?;
+        between = ", ";
+    }
+    writeln!(f)
 }

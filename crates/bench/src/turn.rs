@@ -5,14 +5,16 @@ use crate::BenchError;
 use crate::chromium::Chromium;
 use crate::frames::{Decoded, Recording, Window};
 use crate::host_process::HostProcess;
+use crate::input::{InputScene, Press};
 use crate::options::{BenchOptions, BenchSource, Variant};
 use crate::page::{
     ClockBounds, MeasuredPage, ReceiverCounters, navigate, wait_until_live, wall_ms,
 };
 use crate::percentiles::Summary;
+use crate::presses::{Presser, RawPress};
 use crate::processes::{MachineTime, Usage};
 use crate::progress::{Listener, Progress, Recent};
-use crate::scene::{Content, SceneRequest};
+use crate::scene::{Content, Motion, SceneRequest};
 use crate::xserver::{PatternChild, XServer};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -21,6 +23,10 @@ use tempfile::TempDir;
 const BEAT: Duration = Duration::from_secs(1);
 /// The host's times of a frame and its first sight are known by then.
 const LATE_NEWS: Duration = Duration::from_millis(600);
+/// A host that shows none of its first presses takes no input: the rest is not pressed.
+const GIVE_UP_AFTER: u32 = 6;
+/// By so much the page's clock and the machine's may differ unnoticed.
+const CLOCK_DOUBT_MS: f64 = 1.0;
 /// What a viewer costs is measured over this time.
 const VIEWER_TIME: Duration = Duration::from_secs(3);
 /// Samples of a soak.
@@ -31,6 +37,8 @@ pub(crate) struct Rig<'a> {
     listener: Listener<'a>,
     pub(crate) browser: Chromium,
     pattern: Option<PatternChild>,
+    /// What the pattern shows but for presses.
+    scene: Option<SceneRequest>,
     xserver: Option<XServer>,
     folder: TempDir,
 }
@@ -54,13 +62,16 @@ impl<'a> Rig<'a> {
                     size: options.size,
                     rate: options.source_rate,
                     content: options.content,
+                    motion: Motion::Steady,
                 };
                 let pattern = PatternChild::start(&scene, path)?;
-                (Some(server), Some(pattern))
+                (Some((server, scene)), Some(pattern))
             }
         };
+        let (xserver, scene) = xserver.unzip();
         Ok(Self {
             listener,
+            scene,
             browser: Chromium::start(options.chromium.as_deref(), path)?,
             pattern,
             xserver,
@@ -75,6 +86,16 @@ impl<'a> Rig<'a> {
             (None, Content::Video) => "test-pattern:busy".to_owned(),
             (None, _) => "test-pattern".to_owned(),
         }
+    }
+
+    /// Shows another window, if there is an X server to show it on.
+    fn show(&mut self, change: impl FnOnce(&mut SceneRequest)) -> Result<(), BenchError> {
+        if let Some(mut scene) = self.scene.clone() {
+            change(&mut scene);
+            // The old one goes when the new one covers it.
+            self.pattern = Some(PatternChild::start(&scene, self.folder.path())?);
+        }
+        Ok(())
     }
 
     /// The processes around the host, by name.
@@ -129,6 +150,7 @@ pub(crate) struct Turn {
     pub(crate) shares: Vec<Share>,
     pub(crate) machine: MachineTime,
     pub(crate) counters: [ReceiverCounters; 2],
+    pub(crate) presses: Vec<Press>,
     pub(crate) viewers: Vec<ViewerStep>,
     pub(crate) soak: Vec<SoakSample>,
 }
@@ -194,6 +216,7 @@ impl Stand<'_, '_> {
         let clock = self.page.compare_clocks(&mut self.rig.browser.cdp)?;
         self.stream("warming up", self.options.warm_up)?;
         let mut turn = self.measure(first_frame_ms, clock)?;
+        turn.presses = self.presses(clock)?;
         if is_last {
             turn.soak = self.soak()?;
             turn.viewers = self.add_viewers()?;
@@ -239,9 +262,91 @@ impl Stand<'_, '_> {
             shares,
             machine,
             counters: [counters_before, counters],
+            presses: Vec::new(),
             viewers: Vec::new(),
             soak: Vec::new(),
         })
+    }
+
+    /// Presses keys and the mouse button in each scene.
+    fn presses(&mut self, clock: ClockBounds) -> Result<Vec<Press>, BenchError> {
+        let wanted = self.options.turn_presses();
+        let mut presses = Vec::new();
+        if wanted == 0 {
+            return Ok(presses);
+        }
+        let mut presser = Presser::new(&mut self.rig.browser.cdp, &self.page)?;
+        for scene in InputScene::ALL {
+            let since_ms = wall_ms();
+            self.rig.show(|request| {
+                request.content = Content::Pattern;
+                request.motion = match scene {
+                    InputScene::Quiet => Motion::OnPress,
+                    InputScene::Moving => Motion::Steady,
+                };
+            })?;
+            presser.watch(&mut self.rig.browser.cdp, since_ms)?;
+            let raw = self.press(&mut presser, scene, wanted)?;
+            std::thread::sleep(LATE_NEWS);
+            self.fetch()?;
+            let ahead_ms = clock.correction_ms();
+            presses.extend(raw.into_iter().map(|raw| self.joined(scene, raw, ahead_ms)));
+        }
+        presser.rest(&mut self.rig.browser.cdp)?;
+        self.rig.show(|_| {})?;
+        Ok(presses)
+    }
+
+    /// Presses in one scene, and fetches records and tells of progress once in a while.
+    fn press(
+        &mut self,
+        presser: &mut Presser,
+        scene: InputScene,
+        wanted: u32,
+    ) -> Result<Vec<RawPress>, BenchError> {
+        let step = match scene {
+            InputScene::Quiet => "pressing keys on a quiet screen",
+            InputScene::Moving => "pressing keys on the moving pattern",
+        };
+        let started = Instant::now();
+        let mut told = started;
+        let mut presses: Vec<RawPress> = Vec::new();
+        for pressed in 0..wanted {
+            let hopeless = presses.iter().all(|press| press.shown.is_none());
+            if pressed >= GIVE_UP_AFTER && hopeless {
+                break;
+            }
+            presses.push(presser.press(&mut self.rig.browser.cdp)?);
+            if told.elapsed() < BEAT {
+                continue;
+            }
+            told = Instant::now();
+            self.fetch()?;
+            let elapsed = started.elapsed();
+            self.rig.listener.tell(&Progress {
+                label: self.label.clone(),
+                step,
+                elapsed,
+                of: elapsed * wanted / (pressed + 1),
+                recent: None,
+            })?;
+        }
+        Ok(presses)
+    }
+
+    fn joined(&self, scene: InputScene, raw: RawPress, ahead_ms: f64) -> Press {
+        let frame = raw
+            .shown
+            .map(|shown| self.recording.reaction(shown, ahead_ms));
+        let pressed_ms = raw.pressed_ms - ahead_ms;
+        // What the window heard before is an earlier press that was given up.
+        let frame = frame.filter(|frame| frame.drawn_ms > pressed_ms - CLOCK_DOUBT_MS);
+        Press {
+            scene,
+            kind: raw.kind,
+            pressed_ms,
+            frame,
+        }
     }
 
     /// Fetches records and tells of progress for as long as `lasting`.

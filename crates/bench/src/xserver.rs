@@ -79,9 +79,11 @@ impl PatternChild {
             size,
             rate,
             content,
+            motion,
         } = request;
         command.args([PATTERN_COMMAND, display]);
-        command.args([size.to_string(), rate.to_string(), content.to_string()]);
+        command.args([size.to_string(), rate.to_string()]);
+        command.args([content.to_string(), motion.to_string()]);
         let mut group = Group::start("pattern", command, folder)?;
         let alive = group.take_stdin()?;
         let lines = group.lines()?;
@@ -93,10 +95,11 @@ impl PatternChild {
     }
 }
 
-/// Shows the pattern until stdin ends: what `heliostat bench-pattern DISPLAY SIZE RATE CONTENT` does.
+/// Shows the pattern until stdin ends: what `heliostat bench-pattern DISPLAY SIZE RATE CONTENT MOTION`
+/// does.
 ///
 /// # Errors
-/// When the arguments are not these four, or the display cannot be used.
+/// When the arguments are not these five, or the display cannot be used.
 pub fn pattern_child(arguments: &[String]) -> Result<(), BenchError> {
     let request = scene_request(arguments)?;
     let failed = BenchError::system("cannot show the pattern");
@@ -120,13 +123,16 @@ fn scene_request(arguments: &[String]) -> Result<SceneRequest, BenchError> {
         name: PATTERN_COMMAND,
         why,
     };
-    let [display, size, rate, content] = arguments else {
-        return Err(wrong("takes DISPLAY, SIZE, RATE and CONTENT".to_owned()));
+    let [display, size, rate, content, motion] = arguments else {
+        return Err(wrong(
+            "takes DISPLAY, SIZE, RATE, CONTENT and MOTION".to_owned(),
+        ));
     };
     Ok(SceneRequest {
         display: display.clone(),
         size: size.parse().map_err(|error| wrong(format!("{error}")))?,
         rate: rate.parse().map_err(|error| wrong(format!("{error}")))?,
         content: content.parse()?,
+        motion: motion.parse()?,
     })
 }

@@ -70,6 +70,7 @@ fn options(flags: &BenchFlags) -> anyhow::Result<BenchOptions> {
         compare_binary: flags.compare_binary.clone(),
         rounds: if compares { flags.rounds } else { 1 },
         duration: Duration::from_secs(flags.seconds),
+        input_presses: flags.input_presses,
         viewers: flags.viewers,
         soak: flags.soak_seconds.map(Duration::from_secs),
         output: flags.output.clone(),

@@ -155,6 +155,10 @@ pub(crate) struct BenchFlags {
     /// Measured seconds of each configuration.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) seconds: u64,
+    /// Keys and clicks to press on a quiet screen, and as many on the moving pattern, until the
+    /// picture shows them; 0 presses none.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) input_presses: u32,
     /// More flags for the host, as one argument.
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true)]
     pub(crate) host_flags: Option<String>,
@@ -176,7 +180,7 @@ pub(crate) struct BenchFlags {
     /// The browser [default: the first Chromium that is installed].
     #[arg(long, value_name = "FILE")]
     pub(crate) chromium: Option<PathBuf>,
-    /// Folder for bench.json, bench.svg and bench-frames.csv.
+    /// Folder for bench.json, bench.svg and every frame and press as CSV.
     #[arg(long, value_name = "DIR", default_value = "bench-results")]
     pub(crate) output: PathBuf,
 }

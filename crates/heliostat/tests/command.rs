@@ -60,7 +60,15 @@ fn a_bad_setting_is_one_line_on_stderr_and_a_failure() {
 fn a_short_bench_reads_frames_back_and_draws_its_plot() {
     let results = tempfile::tempdir().unwrap();
     let output = results.path().to_str().unwrap();
-    let bench = heliostat(&["bench", "--seconds", "2", "--output", output]);
+    let bench = heliostat(&[
+        "bench",
+        "--seconds",
+        "2",
+        "--input-presses",
+        "0",
+        "--output",
+        output,
+    ]);
     let said = String::from_utf8_lossy(&bench.stderr).into_owned();
     assert!(bench.status.success(), "{said}");
     let table = stdout(&bench);

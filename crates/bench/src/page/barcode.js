@@ -1,5 +1,6 @@
-//! Reads the barcode of the test pattern from a plane of luma. Refuses what its checksum does not
-//! confirm. The layout is described in `capture::barcode`.
+//! Reads the barcodes of the test pattern from a plane of luma: the one of the drawing, and the one
+//! of the presses beside it. Refuses what the checksum does not confirm. The layout is described in
+//! `capture::barcode`.
 
 const BARCODE_COLUMNS = 18;
 const BARCODE_ROWS = 8;
@@ -8,14 +9,14 @@ const BARCODE_CELL = 16;
 const BARCODE_MIN_CONTRAST = 48;
 
 /**
- * `plane` is {bytes, offset, stride}: luma in rows. `cellX`, `cellY` are the pixels of a cell.
- * Answers {timeUs, number}, or null.
+ * `plane` is {bytes, offset, stride}: luma in rows. `cellX`, `cellY` are the pixels of a cell, and
+ * the code begins at `firstColumn`. Answers {timeUs, number}, or null.
  */
-function readBarcode(plane, cellX, cellY) {
+function readBarcode(plane, cellX, cellY, firstColumn = 0) {
   const { bytes, offset, stride } = plane;
   const mean = (column, row) => {
-    const left = Math.floor((column + 0.25) * cellX);
-    const right = Math.max(left + 1, Math.ceil((column + 0.75) * cellX));
+    const left = Math.floor((firstColumn + column + 0.25) * cellX);
+    const right = Math.max(left + 1, Math.ceil((firstColumn + column + 0.75) * cellX));
     const top = Math.floor((row + 0.25) * cellY);
     const bottom = Math.max(top + 1, Math.ceil((row + 0.75) * cellY));
     let sum = 0;

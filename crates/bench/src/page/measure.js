@@ -20,9 +20,11 @@ function measureHeliostat(setup) {
 
   const reader = new Worker(URL.createObjectURL(new Blob([setup.readerSource])));
   reader.onerror = (event) => batch.problems.push(event.message);
+  const presses = timePresses(reader, wallMs);
   let handOver = () => {};
   reader.onmessage = ({ data }) => {
     if (data.problem) batch.problems.push(data.problem);
+    else if (data.presses) presses.show(data.presses);
     else handOver(data);
   };
 
@@ -99,6 +101,7 @@ function measureHeliostat(setup) {
         };
         reader.postMessage({});
       }),
+    presses,
     wallMs: () => wallMs(performance.now()),
     /** What the browser counts of the stream, as getStats names it. */
     receiver: async () => {

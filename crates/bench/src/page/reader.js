@@ -1,15 +1,22 @@
 //! A worker that takes every decoded frame of a track, reads its barcode and remembers when that
-//! was done. It hands its records over when asked, and keeps no frame.
+//! was done. It hands its records over when asked, and keeps no frame. While presses are watched, it
+//! tells of each new count at once.
 
 /** Frames since the last time somebody asked, as [readableMs, rtp, drawnUs, number]. */
 let frames = [];
 /** Frames whose barcode could not be read. */
 let unreadable = 0;
 let scratch = new Uint8Array(0);
+let watchesPresses = false;
+/** When the window heard the press that a frame showed last. */
+let lastHeardUs = null;
 
 onmessage = ({ data }) => {
   if (data.readable) {
     readAll(data).catch((error) => postMessage({ problem: String(error) }));
+  } else if (data.watchPresses !== undefined) {
+    watchesPresses = data.watchPresses;
+    lastHeardUs = null;
   } else {
     postMessage({ frames, unreadable });
     frames = [];
@@ -39,7 +46,7 @@ async function readFrame(frame, sourceWidth, sourceHeight) {
   const rect = {
     x: frame.visibleRect.x,
     y: frame.visibleRect.y,
-    width: Math.min(width, even(BARCODE_COLUMNS * cellX)),
+    width: Math.min(width, even((watchesPresses ? 2 : 1) * BARCODE_COLUMNS * cellX)),
     height: Math.min(height, even(BARCODE_ROWS * cellY)),
   };
   const size = frame.allocationSize({ rect });
@@ -48,11 +55,17 @@ async function readFrame(frame, sourceWidth, sourceHeight) {
   const [luma] = await frame.copyTo(scratch, { rect });
   const plane = { bytes: scratch, offset: luma.offset, stride: luma.stride };
   const code = readBarcode(plane, cellX, cellY);
-  if (code === null) {
-    unreadable++;
-    return;
-  }
-  const readableMs = performance.timeOrigin + performance.now();
+  const readableMs = wallMs();
   const { rtpTimestamp = null } = frame.metadata?.() ?? {};
-  frames.push([readableMs, rtpTimestamp, code.timeUs, code.number]);
+  if (code === null) unreadable++;
+  else frames.push([readableMs, rtpTimestamp, code.timeUs, code.number]);
+  if (!watchesPresses) return;
+  const presses = readBarcode(plane, cellX, cellY, BARCODE_COLUMNS);
+  if (presses === null || presses.timeUs === lastHeardUs) return;
+  lastHeardUs = presses.timeUs;
+  postMessage({ presses: [wallMs(), rtpTimestamp, presses.timeUs, presses.number] });
+}
+
+function wallMs() {
+  return performance.timeOrigin + performance.now();
 }

@@ -5,6 +5,7 @@ use super::*;
 use crate::chromium::Chromium;
 use crate::frames::{Recording, Window};
 use crate::options::{BenchOptions, Variant};
+use crate::presses::{PressKind, Presser};
 use crate::processes::Machine;
 use crate::report::{Report, VariantReport};
 use capture::barcode::{self, Barcode};
@@ -30,10 +31,24 @@ fn stage() -> Stage {
 }
 
 fn luma(code: Barcode) -> Vec<u8> {
-    let mut bytes = vec![128; PixelFormat::I420.bytes(WIDTH, HEIGHT as u32)];
-    code.draw(&mut I420Canvas::new(&mut bytes, WIDTH, barcode::SIZE).unwrap());
-    bytes.truncate(WIDTH * HEIGHT);
+    luma_of(barcode::SIZE, |canvas| code.draw(canvas))
+}
+
+fn luma_of(size: Size, draw: impl FnOnce(&mut I420Canvas<'_>)) -> Vec<u8> {
+    let width = size.width as usize;
+    let mut bytes = vec![128; PixelFormat::I420.bytes(width, size.height)];
+    draw(&mut I420Canvas::new(&mut bytes, width, size).unwrap());
+    bytes.truncate(width * size.height as usize);
     bytes
+}
+
+/// A page that streams these pictures to itself, the one that `choice` says.
+fn own_stream(size: Size, pictures: &[Vec<u8>], choice: &str) -> String {
+    OWN_STREAM
+        .replace("WIDTH", &size.width.to_string())
+        .replace("HEIGHT", &size.height.to_string())
+        .replace("PICTURES", &serde_json::to_string(pictures).unwrap())
+        .replace("CHOICE", choice)
 }
 
 fn code(number: u32) -> Barcode {
@@ -84,10 +99,12 @@ const OWN_STREAM: &str = r#"<!doctype html><canvas width="WIDTH" height="HEIGHT"
 <script>
 const pictures = PICTURES, canvas = document.querySelector("canvas"), heard = [];
 const context = canvas.getContext("2d");
-let at = 0;
+let at = 0, presses = 0, counted = 0;
+for (const kind of ["keydown", "pointerdown"])
+  addEventListener(kind, () => (++presses % 4 ? counted++ : counted));
 setInterval(() => {
   const image = context.createImageData(WIDTH, HEIGHT);
-  pictures[at++ % pictures.length].forEach((luma, pixel) =>
+  pictures[CHOICE].forEach((luma, pixel) =>
     image.data.set([luma, luma, luma, 255], 4 * pixel));
   context.putImageData(image, 0, 0);
 }, 100);
@@ -135,10 +152,7 @@ fn serve(page: String) -> String {
 fn every_decoded_frame_is_read_and_joined() {
     const PICTURES: u32 = 6;
     let pictures: Vec<Vec<u8>> = (0..PICTURES).map(|number| luma(code(number))).collect();
-    let page = OWN_STREAM
-        .replace("WIDTH", &WIDTH.to_string())
-        .replace("HEIGHT", &HEIGHT.to_string())
-        .replace("PICTURES", &serde_json::to_string(&pictures).unwrap());
+    let page = own_stream(barcode::SIZE, &pictures, "at++ % pictures.length");
     let url = serve(page);
     let mut stage = stage();
     let cdp = &mut stage.browser.cdp;
@@ -189,6 +203,45 @@ fn every_decoded_frame_is_read_and_joined() {
 }
 
 #[test]
+fn presses_are_timed_and_those_without_effect_are_missed() {
+    let size = barcode::SIZE_WITH_PRESSES;
+    let picture = |count: u32| {
+        luma_of(size, |canvas| {
+            code(7).draw(canvas);
+            code(count).draw_presses(canvas);
+        })
+    };
+    let pictures: Vec<Vec<u8>> = (0..5).map(picture).collect();
+    // Every fourth press has no effect.
+    let url = serve(own_stream(size, &pictures, "counted"));
+    let mut stage = stage();
+    let cdp = &mut stage.browser.cdp;
+    let page = MeasuredPage::open(cdp, size).unwrap();
+    page.show(cdp, &url).unwrap();
+    let mut presser = Presser::new(cdp, &page).unwrap();
+    presser.watch(cdp, code(0).time_us as f64 / 1000.0).unwrap();
+    let presses: Vec<_> = (0..5).map(|_| presser.press(cdp).unwrap()).collect();
+    let kinds: Vec<PressKind> = presses.iter().map(|press| press.kind).collect();
+    let (key, click) = (PressKind::Key, PressKind::Click);
+    assert_eq!(kinds, [key, click, key, click, key]);
+    let counts = presses.iter().map(|press| press.shown.map(|shown| shown.3));
+    let expected = [Some(1), Some(2), Some(3), None, Some(4)];
+    assert_eq!(counts.collect::<Vec<_>>(), expected);
+    for pair in presses.windows(2) {
+        assert!(pair[0].pressed_ms < pair[1].pressed_ms, "{pair:?}");
+    }
+    for press in presses {
+        let Some((readable_ms, _, heard_us, count)) = press.shown else {
+            continue;
+        };
+        assert!(press.pressed_ms < readable_ms, "{press:?}");
+        assert_eq!(heard_us, code(count).time_us as f64);
+    }
+    let counted = cdp.evaluate(&page.tab, "[presses, counted]").unwrap();
+    assert_eq!(counted, json!([5, 4]));
+}
+
+#[test]
 fn clocks_that_may_agree_are_not_corrected() {
     let agreeing = ClockBounds::UNKNOWN
         .narrowed(10.0, 10.4, 11.0)
@@ -222,7 +275,8 @@ fn the_plot_is_a_document_that_browsers_read() {
     let cdp = &mut stage.browser.cdp;
     let tab = cdp.open_tab().unwrap();
     for variants in [reports, vec![report("A", 0.3)], Vec::new()] {
-        let bars = 3 * variants.len();
+        // Three of frames, and two of presses for each kind in each scene.
+        let bars = 11 * variants.len();
         let svg = crate::plot::draw(&Report::new(&options, machine.clone(), variants));
         let parse = format!(
             "(() => {{ const d = new DOMParser().parseFromString({}, 'image/svg+xml');
