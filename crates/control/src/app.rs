@@ -2,6 +2,7 @@
 
 use crate::access::Gate;
 use crate::config::Limits;
+use crate::jetkvm;
 use crate::whep::WhepSessions;
 use sessions::{Ends, Hub};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ pub(crate) struct App {
     pub(crate) hub: Hub,
     pub(crate) gate: Arc<Gate>,
     pub(crate) whep: WhepSessions,
+    /// Clients made for JetKVM devices, where they are served.
+    pub(crate) jetkvm: Option<jetkvm::Front>,
     pub(crate) limits: Limits,
     /// Turns true once, when the server stops.
     pub(crate) stopping: watch::Receiver<bool>,

@@ -1,5 +1,6 @@
 //! What the front door is told at its start. Every default is a bound on what a stranger can use up.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,8 +43,28 @@ pub struct Config {
     /// Where the management socket is made, if there is to be one: its folder is created when missing
     /// and must belong to this user alone.
     pub management: Option<PathBuf>,
+    /// Clients made for JetKVM devices are served as well.
+    pub jetkvm: Option<JetKvm>,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// How clients made for JetKVM devices are served.
+#[derive(Clone)]
+pub struct JetKvm {
+    /// What tells this host from other devices.
+    pub device_id: String,
+    /// What they log in with, as administrators. With open access they need not.
+    pub password: String,
+}
+
+impl fmt::Debug for JetKvm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("JetKvm");
+        shown
+            .field("device_id", &self.device_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Config {
@@ -58,6 +79,7 @@ impl Config {
             names: Vec::new(),
             addresses: Vec::new(),
             management: None,
+            jetkvm: None,
             limits: Limits::default(),
         }
     }

@@ -6,7 +6,7 @@
 use crate::access::{Denied, LoginRefused};
 use crate::app::{App, Connection};
 use crate::headers::{self, Sender};
-use crate::{assets, pages, whep, ws};
+use crate::{assets, jetkvm, pages, whep, ws};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, MatchedPath, Query, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -54,6 +54,17 @@ static ROUTES: &[Route] = &[
     route(Method::GET,     "/{*path}",     Some(Role::Viewer), || get(assets::file)),
 ];
 
+/// The same for clients made for JetKVM devices, where they are served.
+#[rustfmt::skip]
+static JETKVM_ROUTES: &[Route] = &[
+    route(Method::GET,  "/device/status",           None,                   || get(jetkvm::status)),
+    route(Method::GET,  "/device",                  Some(Role::Viewer),     || get(jetkvm::device)),
+    route(Method::POST, "/auth/login-local",        None,                   || post(jetkvm::login)),
+    route(Method::POST, "/auth/logout",             None,                   || post(jetkvm::logout)),
+    route(Method::POST, "/webrtc/session",          Some(Role::Controller), || post(jetkvm::session)),
+    route(Method::GET,  "/webrtc/signaling/client", Some(Role::Controller), || get(jetkvm::upgrade)),
+];
+
 /// One line of the route table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteInfo {
@@ -67,16 +78,27 @@ pub struct RouteInfo {
 
 /// The route table, for documentation and tests.
 pub fn routes() -> impl Iterator<Item = RouteInfo> {
-    ROUTES.iter().map(|route| RouteInfo {
-        method: route.method.clone(),
-        path: route.path,
-        needs: route.needs,
-    })
+    ROUTES.iter().map(Route::info)
+}
+
+/// What is served in addition to clients made for JetKVM devices, where they are served.
+pub fn jetkvm_routes() -> impl Iterator<Item = RouteInfo> {
+    JETKVM_ROUTES.iter().map(Route::info)
+}
+
+impl Route {
+    fn info(&self) -> RouteInfo {
+        RouteInfo {
+            method: self.method.clone(),
+            path: self.path,
+            needs: self.needs,
+        }
+    }
 }
 
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let mut router = Router::new();
-    for route in ROUTES {
+    for route in served(app) {
         router = router.route(route.path, (route.mount)());
     }
     router
@@ -86,16 +108,20 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
+/// The part of the table that this host serves.
+fn served(app: &App) -> impl Iterator<Item = &'static Route> + use<> {
+    let jetkvm = app.jetkvm.is_some().then_some(JETKVM_ROUTES);
+    ROUTES.iter().chain(jetkvm.into_iter().flatten())
+}
+
 /// What a request needs. Unknown paths and methods need what the page needs.
-fn needed_role(method: &Method, path: Option<&str>) -> Option<Role> {
+fn needed_role(app: &App, method: &Method, path: Option<&str>) -> Option<Role> {
     let method = if method == Method::HEAD {
         &Method::GET
     } else {
         method
     };
-    let found = ROUTES
-        .iter()
-        .find(|route| route.method == *method && Some(route.path) == path);
+    let found = served(app).find(|route| route.method == *method && Some(route.path) == path);
     found.map_or(Some(Role::Viewer), |route| route.needs)
 }
 
@@ -117,12 +143,15 @@ async fn guard(
         .extensions()
         .get::<MatchedPath>()
         .map(MatchedPath::as_str);
-    let Some(needed) = needed_role(request.method(), path) else {
+    let Some(needed) = needed_role(&app, request.method(), path) else {
         return next.run(request).await;
     };
     let client = connection.ends.client.ip();
     let identity = match app.gate.identify(headers, client, Instant::now()) {
         Ok(identity) => identity,
+        Err(denied) if JETKVM_ROUTES.iter().any(|route| Some(route.path) == path) => {
+            return jetkvm::deny(&denied);
+        }
         Err(denied) => return deny(&denied, headers),
     };
     if identity.role < needed {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::management::{self, Socket};
 use crate::tls::{self, Fingerprint, Identity};
 use crate::whep::WhepSessions;
-use crate::{headers, pages, routes};
+use crate::{headers, jetkvm, pages, routes};
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::response::IntoResponse;
@@ -127,6 +127,7 @@ impl Bound {
             port: local_addr.port(),
             tls: identity.is_some(),
             names: config.names.clone(),
+            password: config.jetkvm.as_ref().map(jetkvm::password),
             on_link: parts.on_link,
         };
         let (stop, stopping) = watch::channel(false);
@@ -139,6 +140,10 @@ impl Bound {
             hub: parts.hub,
             gate,
             whep: WhepSessions::new(),
+            jetkvm: config
+                .jetkvm
+                .as_ref()
+                .map(|of| jetkvm::Front::new(of, local_addr)),
             limits: config.limits,
             stopping,
         });

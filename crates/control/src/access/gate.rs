@@ -14,6 +14,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Whoever knows the password.
+const CLIENTS: LoginId = LoginId::FIRST;
 /// A link that nobody opened is replaced after this.
 const LINK_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// A login lasts this long.
@@ -24,6 +26,10 @@ const MAX_LOGINS: usize = 256;
 const MAX_SHARES: usize = 32;
 /// Logins kept that came by one share link; the oldest makes room.
 const MAX_SHARED_LOGINS: usize = 32;
+/// Logins kept that came by the password; the oldest makes room.
+const MAX_CLIENT_LOGINS: usize = 16;
+/// Such a login lasts this long.
+const CLIENT_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Cookies of our name looked at in one request.
 const MAX_COOKIES: usize = 8;
 
@@ -37,7 +43,15 @@ pub(crate) struct GateConfig {
     pub(crate) tls: bool,
     /// Names under which this host is known, `localhost` aside.
     pub(crate) names: Vec<String>,
+    /// What opens the gate to clients that know no links.
+    pub(crate) password: Option<Password>,
     pub(crate) on_link: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// A password, and the name of the cookie that it is exchanged for.
+pub(crate) struct Password {
+    pub(crate) digest: SecretDigest,
+    pub(crate) cookie_name: &'static str,
 }
 
 pub(crate) struct Gate {
@@ -50,6 +64,8 @@ pub(crate) struct Gate {
 struct State {
     link: Link,
     logins: Logins,
+    /// By the password. All of them are one login: whoever knows it is one person.
+    clients: Logins,
     shares: Vec<Share>,
     next_share: u32,
     next_login: u64,
@@ -125,9 +141,10 @@ impl Gate {
             state: Mutex::new(State {
                 link: Link::new(&secret, now),
                 logins: Logins::new(MAX_LOGINS),
+                clients: Logins::new(MAX_CLIENT_LOGINS),
                 shares: Vec::new(),
                 next_share: 1,
-                next_login: LoginId::FIRST.0,
+                next_login: CLIENTS.0 + 1,
                 attempts: Attempts::default(),
             }),
             config,
@@ -178,8 +195,16 @@ impl Gate {
             .get_all(header::COOKIE)
             .iter()
             .filter_map(|h| h.to_str().ok());
-        let cookies = headers.flat_map(|header| cookie::values(header, &self.cookie_name));
-        let digests = cookies.take(MAX_COOKIES).map(SecretDigest::of);
+        let password = self.config.password.as_ref();
+        let names = [
+            Some(&*self.cookie_name),
+            password.map(|known| known.cookie_name),
+        ];
+        let cookies = headers.flat_map(|header| {
+            let of_name = move |name| cookie::values(header, name).take(MAX_COOKIES);
+            names.into_iter().flatten().flat_map(of_name)
+        });
+        let digests = cookies.map(SecretDigest::of);
         let state = self.lock();
         // Another program may have set a cookie of this name, and an old one may be left: the one
         // that opens most counts.
@@ -246,6 +271,45 @@ impl Gate {
         })
     }
 
+    /// Exchanges the password for a login; answers with the cookie to keep.
+    pub(crate) fn login_with_password(
+        &self,
+        offered: &str,
+        client: IpAddr,
+        now: Instant,
+    ) -> Result<String, LoginRefused> {
+        let cookie = Secret::generate().map_err(LoginRefused::Internal)?;
+        let offered = SecretDigest::of(offered);
+        let mut state = self.lock();
+        state
+            .attempts
+            .check(client, now)
+            .map_err(|Wait(wait)| LoginRefused::TooMany(wait))?;
+        let known = self.config.password.as_ref();
+        let Some(known) = known.filter(|known| known.digest.matches(&offered)) else {
+            state.attempts.failed(client, now);
+            return Err(LoginRefused::WrongToken);
+        };
+        state
+            .clients
+            .admit(CLIENTS, &cookie, now + CLIENT_LIFE, now);
+        Ok(self.cookie(known.cookie_name, cookie.expose(), CLIENT_LIFE))
+    }
+
+    /// Ends the login by password that the request carries; answers with the cookie that forgets it.
+    pub(crate) fn log_out_client(&self, headers: &HeaderMap) -> Option<String> {
+        let known = self.config.password.as_ref()?;
+        let headers = headers.get_all(header::COOKIE).iter();
+        let texts = headers.filter_map(|header| header.to_str().ok());
+        let cookies = texts.flat_map(|text| cookie::values(text, known.cookie_name));
+        let mut state = self.lock();
+        for digest in cookies.take(MAX_COOKIES).map(SecretDigest::of) {
+            let clients = &mut state.clients.kept;
+            clients.retain(|login| !login.digest.matches(&digest));
+        }
+        Some(self.cookie(known.cookie_name, "", Duration::ZERO))
+    }
+
     /// Makes a share link. Its token is told this once.
     pub(crate) fn share(&self, wanted: Wanted, now: Instant) -> Result<ShareLink, LinksError> {
         if self.config.mode == AccessMode::Open {
@@ -308,14 +372,20 @@ impl Gate {
         self.config.tls
     }
 
+    /// Whether everybody on this machine is let in.
+    pub(crate) fn is_open(&self) -> bool {
+        self.config.mode == AccessMode::Open
+    }
+
     fn set_cookie(&self, cookie: &Secret, life: Duration) -> String {
+        let life = life.max(Duration::from_secs(1));
+        self.cookie(&self.cookie_name, cookie.expose(), life)
+    }
+
+    fn cookie(&self, name: &str, value: &str, life: Duration) -> String {
         let secure = if self.config.tls { "; Secure" } else { "" };
-        format!(
-            "{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{secure}",
-            self.cookie_name,
-            cookie.expose(),
-            life.as_secs().max(1),
-        )
+        let seconds = life.as_secs();
+        format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
     }
 
     fn hand_out(&self, secret: &Secret) {
@@ -345,7 +415,8 @@ impl State {
     fn all_logins(&self, now: Instant) -> impl Iterator<Item = &Login> {
         let shares = self.shares.iter().filter(move |share| now < share.expires);
         let shared = shares.flat_map(|share| &share.logins.kept);
-        self.logins.kept.iter().chain(shared)
+        let own = self.logins.kept.iter().chain(&self.clients.kept);
+        own.chain(shared)
     }
 
     fn identity_of(&self, digest: &SecretDigest, now: Instant) -> Option<Identity> {
@@ -354,6 +425,13 @@ impl State {
                 role: Role::Admin,
                 login,
                 name: None,
+            });
+        }
+        if let Some(login) = self.clients.find(digest, now) {
+            return Some(Identity {
+                role: Role::Admin,
+                login,
+                name: Some("JetKVM client".to_owned()),
             });
         }
         let mut shares = self.shares.iter().filter(|share| now < share.expires);

@@ -23,6 +23,7 @@ fn fixture(mode: AccessMode) -> Fixture {
         port: 8080,
         tls: false,
         names: vec!["Workstation".to_owned()],
+        password: None,
         on_link: Box::new(move |link| printed.lock().unwrap().push(link.to_owned())),
     };
     let now = Instant::now();

@@ -8,6 +8,6 @@ mod secret;
 mod share;
 
 pub use cookie::values as cookie_values;
-pub(crate) use gate::{Denied, Gate, GateConfig, LoginRefused};
-pub(crate) use secret::Secret;
+pub(crate) use gate::{Denied, Gate, GateConfig, LoginRefused, Password};
+pub(crate) use secret::{Secret, SecretDigest};
 pub(crate) use share::ShareLinks;
