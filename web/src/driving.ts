@@ -63,7 +63,7 @@ export class Driving {
   #typist: Typist | undefined;
   /** This page itself lets go, so that nobody needs to be told. */
   #letsGo = false;
-  #takenOver = false;
+  #takenBy: "nobody" | "own session" | "somebody" = "nobody";
   readonly #clipboard: ClipboardLink;
 
   constructor(private readonly parts: DrivingParts) {
@@ -105,7 +105,8 @@ export class Driving {
     this.#sender?.close();
     this.#sender = undefined;
     this.#typist?.cancel();
-    this.#takenOver = this.#letsGo = false;
+    this.#takenBy = "nobody";
+    this.#letsGo = false;
     this.room = EMPTY_ROOM;
     this.#clipboard.stop();
     this.#setPending(undefined);
@@ -143,7 +144,7 @@ export class Driving {
         return this.#tell("control", { text, forMs: LONG_MS });
       }
       case "other-session":
-        this.#takenOver = true;
+        this.#takenBy = "own session";
         return this.#tellTaken();
       case "cursor":
         return this.cursor.setShape(news.shape);
@@ -209,13 +210,15 @@ export class Driving {
   }
 
   #beganToDrive(): void {
-    this.#takenOver = this.#letsGo = false;
+    this.#takenBy = "nobody";
+    this.#letsGo = false;
     this.#tell("taken", undefined);
     void this.#clipboard.probe(errorText).then(() => this.#show());
   }
 
   #stoppedDriving(): void {
-    if (!this.#letsGo) this.#takenOver ||= this.room.driver !== undefined;
+    const isTaken = !this.#letsGo && this.room.driver !== undefined;
+    if (isTaken && this.#takenBy === "nobody") this.#takenBy = "somebody";
     this.#letsGo = false;
     this.#typist?.cancel();
     this.#clipboard.stop();
@@ -224,13 +227,15 @@ export class Driving {
   /** Says it once, when both the news and who drives are known. */
   #tellTaken(): void {
     const { driver, you } = this.room;
-    if (!this.#takenOver || !driver || !you || driver.isYou) return;
-    this.#takenOver = false;
-    const isOwn = driver.name === you.name || you.role === "admin";
-    const run = () => void this.#ask(isOwn ? "takeControl" : "askControl");
-    const label = isOwn ? "Take back" : "Ask for control";
+    if (this.#takenBy === "nobody" || !driver || !you || driver.isYou) return;
+    const isOwn = this.#takenBy === "own session";
+    const mayTake = isOwn || you.role === "admin";
+    this.#takenBy = "nobody";
+    const run = () => void this.#ask(mayTake ? "takeControl" : "askControl");
+    const label = mayTake ? "Take back" : "Ask for control";
+    const text = lostControlText(isOwn && driver.name === you.name ? undefined : driver.name);
     const actions = [{ label, primary: true, run }];
-    this.#tell("taken", { text: lostControlText(driver.name), actions, icon: "people", forMs: TAKEN_MS });
+    this.#tell("taken", { text, actions, icon: "people", forMs: TAKEN_MS });
   }
 
   #setPending(request: ControlRequest | undefined): void {

@@ -201,12 +201,14 @@ export class Page {
     const { target } = event;
     const isWriting = target instanceof HTMLElement && target.matches("input, textarea, select");
     if (event.repeat || (isWriting && !event.ctrlKey)) return;
+    const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey;
+    if (isPlain && this.#driving.capture.isStray(performance.now())) return;
     const command = pageCommand(event, false);
     const isModal = document.querySelector("dialog[open]") !== null;
     if (command && (!isModal || (command === "help" && this.#help.root.open))) {
       event.preventDefault();
       this.#do(command);
-    } else if (isModal || event.ctrlKey || event.altKey || event.metaKey) return;
+    } else if (isModal || !isPlain) return;
     else if (event.key === "Escape" && !this.#overlay.root.hidden) this.#toggleStatistics();
     else if (event.key === "Tab") this.#toolbar.wake();
   }

@@ -29,6 +29,10 @@ export class RpcUnanswered extends Error {
 /** What went wrong, for a person: the host's own words where it said any. */
 export function errorText(error: unknown): string {
   if (error instanceof RpcError) {
+    // Where a field is named, the words stand beside it and need not name it again.
+    const field = isObject(error.data) ? error.data["field"] : undefined;
+    const prefix = `${String(field)}: `;
+    if (error.message.startsWith(prefix)) return error.message.slice(prefix.length);
     return typeof error.data === "string" ? `${error.message} (${error.data})` : error.message;
   }
   if (error instanceof RpcUnanswered) {

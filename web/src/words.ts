@@ -130,9 +130,9 @@ export function secondsLeft(leftMs: number): string {
   return `${Math.max(0, Math.ceil(leftMs / 1000))} s`;
 }
 
-/** What a driver reads who drives no more. */
-export function lostControlText(driver: string): string {
-  return `You are now watching; ${driver} drives.`;
+/** What a driver reads who drives no more; without a name, the same person drives elsewhere. */
+export function lostControlText(driver: string | undefined): string {
+  return `You are now watching; ${driver ?? "another window of yours"} drives.`;
 }
 
 /** What of this device goes to the host. `clipboard` is absent while nothing does. */

@@ -1,6 +1,6 @@
 //! The JSON-RPC client against a scripted wire.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { RpcClient, RpcError, RpcUnanswered } from "../src/rpc";
+import { errorText, RpcClient, RpcError, RpcUnanswered } from "../src/rpc";
 
 let sent: Record<string, unknown>[];
 let notified: [string, unknown][];
@@ -77,4 +77,11 @@ test("the other side's requests are refused, since the page offers no methods", 
   client.receive('{"jsonrpc":"2.0","id":"q","method":"do.it"}');
   expect(sent).toMatchObject([{ id: "q", error: { code: -32601 } }]);
   expect(notified).toEqual([]);
+});
+
+test("what went wrong is said in the host's words, without the field that they stand at", () => {
+  expect(errorText(new RpcError(-32602, "fps: too many", { field: "fps" }))).toBe("too many");
+  expect(errorText(new RpcError(-32603, "it failed", "no device"))).toBe("it failed (no device)");
+  expect(errorText(new RpcError(-32000, "busy", { n: 1 }))).toBe("busy");
+  expect(errorText(new RpcUnanswered("a", "closed"))).toBe("there is no connection");
 });

@@ -13,6 +13,9 @@ import type { DeviceRequest } from "./wire";
 /** Keys wait no longer than this for the host to take the clipboard. */
 const CLIPBOARD_WAITS_MS = 400;
 
+/** Somebody who lost the keyboard in the middle of a word is still typing it. */
+const STILL_TYPING_MS = 1500;
+
 /** What the page does about it. */
 export interface CaptureEvents {
   /** Where the input goes has changed. */
@@ -38,6 +41,7 @@ export class Capture {
   #engaged = false;
   #keysLocked = false;
   #looking = false;
+  #typingUntilMs = 0;
   /** Key events that wait for the clipboard. */
   #waiting: KeyEventLike[] | undefined;
   #onPaste: ((text: string) => void) | undefined;
@@ -82,11 +86,13 @@ export class Capture {
   /** Where input goes from now on: to `sender`, as far as the host is `able`; or nowhere. */
   engage(sender: InputSender | undefined, able: InputState | undefined): void {
     const isNew = sender !== this.#sender;
+    const hadKeyboard = this.hasKeyboard;
     if (isNew) this.#letGo();
     const wasEngaged = this.#engaged;
     this.#sender = sender;
     this.#able = able;
     this.#engaged = sender !== undefined && able !== undefined && takesAnything(able);
+    if (hadKeyboard && !this.#engaged) this.#typingUntilMs = performance.now() + STILL_TYPING_MS;
     const target = this.#engaged ? sender : undefined;
     this.pointer.connect(target, { mouse: able?.pointer === true, touch: able?.touch === true });
     if (isNew || !able?.pads) {
@@ -98,6 +104,13 @@ export class Capture {
     this.#lockKeys();
     this.#lookAtPads();
     this.events.changed();
+  }
+
+  /** Whether a key is still meant for the host, which does not get it any more. */
+  isStray(nowMs: number): boolean {
+    if (nowMs >= this.#typingUntilMs) return false;
+    this.#typingUntilMs = nowMs + STILL_TYPING_MS;
+    return true;
   }
 
   /** The picture takes the keys. */
