@@ -85,6 +85,8 @@ pub(crate) struct Channels {
     viewer: ViewerId,
     open: Vec<Channel>,
     next: u16,
+    /// Something was sent that may not be acknowledged yet.
+    sending: bool,
     listener: Rc<OnChannel>,
 }
 
@@ -94,6 +96,7 @@ impl Channels {
             viewer,
             open: Vec::new(),
             next: 0,
+            sending: false,
             listener,
         }
     }
@@ -163,20 +166,22 @@ impl Channels {
         }
     }
 
-    /// Bytes that the client has not acknowledged yet.
-    pub(crate) fn unacknowledged(&self, rtc: &mut Rtc) -> usize {
-        let mut waiting = |channel: &Channel| {
-            let open = rtc.channel(channel.inner);
-            open.map_or(0, |mut channel| channel.buffered_amount())
-        };
-        self.open.iter().map(&mut waiting).sum()
+    /// Whether the client has not acknowledged everything yet.
+    pub(crate) fn is_sending(&mut self, rtc: &mut Rtc) -> bool {
+        if self.sending {
+            self.sending = self.open.iter().any(|channel| {
+                let open = rtc.channel(channel.inner);
+                open.is_some_and(|mut channel| channel.buffered_amount() > 0)
+            });
+        }
+        self.sending
     }
 
     /// Sends a message. Where there is no room, an unreliable channel drops it; a reliable one
     /// promised to deliver, so that the session ends. A closed channel swallows it, for the client
     /// closed it while the message was on its way here.
     pub(crate) fn send(
-        &self,
+        &mut self,
         rtc: &mut Rtc,
         id: ChannelId,
         message: &Message,
@@ -191,7 +196,10 @@ impl Channels {
         let binary = matches!(message, Message::Binary(_));
         let fits = channel.buffered_amount() + bytes.len() <= MAX_BUFFERED_BYTES;
         let refused = match fits.then(|| channel.write(binary, bytes)) {
-            Some(Ok(true)) => return Ok(()),
+            Some(Ok(true)) => {
+                self.sending = true;
+                return Ok(());
+            }
             Some(Err(error)) => error.to_string(),
             Some(Ok(false)) | None => "too much is waiting".to_owned(),
         };

@@ -360,7 +360,7 @@ impl Session {
         }
         self.heard_now = false;
         self.sent.add(wire.sent_bytes() - before, now);
-        if self.channels.unacknowledged(&mut self.rtc) > 0 {
+        if self.channels.is_sending(&mut self.rtc) {
             self.channels_busy_until = now + CHANNELS_SETTLED_AFTER;
         }
         Ok(())

@@ -204,6 +204,18 @@ impl Host {
         (joined, left)
     }
 
+    /// Waits until as many have joined and left since the last call as `done` wants.
+    pub(crate) fn expect_changes(&self, done: impl Fn(u32, u32) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        let (mut joined, mut left) = self.take_changes();
+        while !done(joined, left) {
+            assert!(Instant::now() < until, "{joined} joined, {left} left");
+            std::thread::yield_now();
+            let more = self.take_changes();
+            (joined, left) = (joined + more.0, left + more.1);
+        }
+    }
+
     /// Keyframes since the last call.
     pub(crate) fn take_keyframes(&self) -> usize {
         let events = std::iter::from_fn(|| self.events.pop());
