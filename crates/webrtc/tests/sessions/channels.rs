@@ -193,6 +193,29 @@ fn a_flood_of_messages_arrives_whole_and_in_order() {
     }
 }
 
+/// With nobody looking after a quiet connection, what is lost on it would be sent again late.
+#[test]
+fn a_reliable_channel_delivers_over_a_bad_link_on_a_still_screen() {
+    const MESSAGES: u32 = 300;
+    let host = Host::start(Screen::Still);
+    let mut wish = data_only(vec![channel("input")]);
+    wish.video = true;
+    let mut peer = Peer::connect(&host, wish);
+    let id = opened(&host, &mut peer, "input");
+    let inner = peer.channel("input");
+    peer.spend(Duration::from_secs(1));
+    peer.loses_percent = 30;
+    for n in 0..MESSAGES {
+        peer.send(inner, true, &n.to_be_bytes());
+        let message = Message::Binary(n.to_be_bytes().to_vec());
+        host.engine.send(peer.viewer, id, message);
+    }
+    for n in 0..MESSAGES {
+        assert_eq!(heard_message(&host, &mut peer).2, n.to_be_bytes());
+        assert_eq!(peer.message().2, n.to_be_bytes());
+    }
+}
+
 #[test]
 fn a_client_that_does_not_read_loses_messages_or_its_session_but_never_memory() {
     let host = Host::start(Screen::Still);

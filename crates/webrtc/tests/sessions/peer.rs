@@ -44,6 +44,9 @@ pub(crate) struct Peer {
     pub(crate) messages: VecDeque<Text>,
     pub(crate) packets: VecDeque<Packet>,
     pub(crate) came: Came,
+    /// Loses packets of channels on both ways, in hundredths.
+    pub(crate) loses_percent: u32,
+    chance: fastrand::Rng,
     mid: Option<Mid>,
 }
 
@@ -126,6 +129,8 @@ impl Peer {
             messages: VecDeque::new(),
             packets: VecDeque::new(),
             came: Came::default(),
+            loses_percent: 0,
+            chance: fastrand::Rng::with_seed(7),
             mid,
         };
         (peer, answer)
@@ -136,6 +141,7 @@ impl Peer {
         let next = loop {
             match self.rtc.poll_output().unwrap() {
                 Output::Timeout(at) => break at,
+                Output::Transmit(send) if self.is_lost(&send.contents) => {}
                 Output::Transmit(send) => {
                     self.socket
                         .send_to(&send.contents, send.destination)
@@ -151,6 +157,9 @@ impl Peer {
         self.socket.set_read_timeout(Some(pause)).unwrap();
         if let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
             let bytes = &buffer[..length];
+            if self.is_lost(bytes) {
+                return;
+            }
             match bytes[0] {
                 128..192 => {
                     let is_extended = bytes[0] & 0x10 != 0 && bytes[1] & 0x7f >= 96;
@@ -169,6 +178,11 @@ impl Peer {
         self.rtc
             .handle_input(Input::Timeout(Instant::now()))
             .unwrap();
+    }
+
+    fn is_lost(&mut self, packet: &[u8]) -> bool {
+        let of_channels = matches!(packet.first(), Some(20..64));
+        of_channels && self.chance.u32(0..100) < self.loses_percent
     }
 
     fn on_event(&mut self, event: Event) {
