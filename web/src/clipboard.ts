@@ -1,6 +1,8 @@
 //! The clipboards of host and page, kept alike while this session drives: text only, each way when it
 //! changes, never the same text back.
 
+import { readText } from "./protocol";
+
 /** What it needs; tests put their own in its place. */
 export interface ClipboardParts {
   request(method: string, params: Record<string, unknown>): Promise<unknown>;
@@ -25,7 +27,9 @@ export class ClipboardLink {
   /** Asks the host whether it shares its clipboard. To be called when this session begins to drive. */
   async probe(describe: (error: unknown) => string): Promise<void> {
     try {
-      await this.parts.request("getClipboard", {});
+      const held = await this.parts.request("getClipboard", {});
+      // What was there before is nothing new: nobody's clipboard is emptied by looking on.
+      this.#last ??= readText(held, "text");
       this.isOn = true;
       this.off = undefined;
     } catch (error) {
@@ -36,16 +40,17 @@ export class ClipboardLink {
 
   /** This session drives no more. */
   stop(): void {
+    this.#last = undefined;
     this.isOn = false;
     this.off = undefined;
     this.parts.offer(undefined);
   }
 
-  /** The host has new text. */
+  /** The host has new text; what it tells before it was asked is not new. */
   async fromHost(text: string): Promise<void> {
-    this.isOn = true;
-    if (text === this.#last || text === "") return;
+    const isNew = this.isOn && text !== this.#last && text !== "";
     this.#last = text;
+    if (!isNew) return;
     try {
       await this.parts.write(text);
       this.parts.offer(undefined);

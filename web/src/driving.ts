@@ -293,7 +293,7 @@ export class Driving {
     document.body.classList.toggle("driving", engaged && (able?.pointer || able?.touch) === true);
     document.body.classList.toggle("has-touch", hasTouch);
     this.cursor.setMode(engaged && able?.pointer && !capture.pointer.isLocked ? "own" : "told");
-    toolbar.setShown("mouseLock", engaged && able?.pointer === true && matchMedia("(any-pointer: fine)").matches);
+    toolbar.setShown("mouseLock", engaged && able?.pointer === true && capture.pointer.canLock);
     toolbar.setPressed("mouseLock", capture.pointer.isLocked);
     toolbar.setShown("paste", engaged && able?.text === true);
     toolbar.setShown("keyboard", engaged && able?.text === true && hasTouch);

@@ -9,7 +9,7 @@ let mayWrite: boolean;
 let refuses: boolean;
 let link: ClipboardLink;
 
-beforeEach(() => {
+beforeEach(async () => {
   asked = [];
   written = [];
   offered = [];
@@ -17,8 +17,9 @@ beforeEach(() => {
   refuses = false;
   link = new ClipboardLink({
     async request(method, params) {
-      asked.push([method, params]);
+      if (method !== "getClipboard") asked.push([method, params]);
       if (refuses) throw new Error("it is switched off");
+      return { text: "old" };
     },
     async write(text) {
       if (!mayWrite) throw new Error("not now");
@@ -26,6 +27,7 @@ beforeEach(() => {
     },
     offer: (text) => offered.push(text),
   });
+  await link.probe(String);
 });
 
 test("text of the host is written here, and offered where the browser wants a press", async () => {
@@ -53,6 +55,18 @@ test("a host that keeps its clipboard says why", async () => {
   refuses = false;
   await link.probe(String);
   expect([link.isOn, link.off]).toEqual([true, undefined]);
+});
+
+test("what the host held before this session drove is not new", async () => {
+  await link.fromHost("old");
+  expect(written).toEqual([]);
+  link.stop();
+  await link.fromHost("older");
+  await link.probe(String);
+  await link.fromHost("older");
+  expect(written, "told before the host was asked").toEqual([]);
+  await link.fromHost("new");
+  expect(written).toEqual(["new"]);
 });
 
 test("a refused text is tried again the next time", async () => {

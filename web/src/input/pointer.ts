@@ -67,6 +67,11 @@ export class Pointer {
     return document.pointerLockElement === this.place.root;
   }
 
+  /** Whether there is a mouse, and a browser that locks it. */
+  get canLock(): boolean {
+    return "requestPointerLock" in this.place.root && matchMedia("(any-pointer: fine)").matches;
+  }
+
   /** Sends everything there from now on; nowhere when it is undefined. */
   connect(sender: InputSender | undefined, abilities: PointerAbilities): void {
     if (this.#sender === sender && this.#isSame(abilities)) return;
