@@ -1,9 +1,7 @@
 //! The statistics of a session as a subscriber is told them.
 
 use crate::hub::Hub;
-use crate::hub::Hub;
 use control_api::{FrameFigures, SecondFigures};
-use events::ViewerId;
 use events::ViewerId;
 use stats::{FrameRecord, ViewerSecond};
 
@@ -48,15 +46,5 @@ pub(crate) fn second(second: &ViewerSecond) -> SecondFigures {
         plis: link.plis,
         encode_p50_us: encode.map(|encode| encode.p50_us),
         encode_p95_us: encode.map(|encode| encode.p95_us),
-    }
-}
-
-impl Hub {
-    /// The last full second: its number, and the figures of a session where it was sent anything.
-    #[must_use]
-    pub fn latest_second(&self, viewer: ViewerId) -> Option<(u64, Option<SecondFigures>)> {
-        let latest = self.shared.stats.latest()?;
-        let figures = latest.viewers.get(&viewer.0).map(second);
-        Some((latest.number, figures))
     }
 }
