@@ -25,7 +25,7 @@ const LONGEST_NAME = 64;
 /** The dialog. */
 export class Share {
   readonly root: HTMLDialogElement;
-  readonly #name = element("input", { type: "text", maxLength: LONGEST_NAME, placeholder: "Their name, if you like" });
+  readonly #name = element("input", { type: "text", maxLength: LONGEST_NAME, placeholder: "A name (optional)" });
   readonly #role = element("select", {}, ...ROLES.map(([value, text]) => element("option", { value }, text)));
   readonly #time = element(
     "select",
