@@ -201,10 +201,10 @@ impl Gate {
             password.map(|known| known.cookie_name),
         ];
         let cookies = headers.flat_map(|header| {
-            let of_name = move |name| cookie::values(header, name).take(MAX_COOKIES);
+            let of_name = move |name| cookie::values(header, name);
             names.into_iter().flatten().flat_map(of_name)
         });
-        let digests = cookies.map(SecretDigest::of);
+        let digests = cookies.take(MAX_COOKIES).map(SecretDigest::of);
         let state = self.lock();
         // Another program may have set a cookie of this name, and an old one may be left: the one
         // that opens most counts.

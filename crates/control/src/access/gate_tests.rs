@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+const PASSWORD: &str = "correct horse";
+
 struct Fixture {
     gate: Gate,
     player: Secret,
@@ -23,7 +25,10 @@ fn fixture(mode: AccessMode) -> Fixture {
         port: 8080,
         tls: false,
         names: vec!["Workstation".to_owned()],
-        password: None,
+        password: Some(Password {
+            digest: SecretDigest::of(PASSWORD),
+            cookie_name: "authToken",
+        }),
         on_link: Box::new(move |link| printed.lock().unwrap().push(link.to_owned())),
     };
     let now = Instant::now();
@@ -273,4 +278,55 @@ fn the_stronger_of_two_cookies_counts() {
         f.gate.identify(&both, CLIENT, f.now).unwrap().role,
         Role::Admin
     );
+}
+
+fn enter_with(f: &Fixture, password: &str) -> Result<HeaderMap, LoginRefused> {
+    let set_cookie = f.gate.login_with_password(password, CLIENT, f.now)?;
+    let (cookie, _) = set_cookie.split_once(';').unwrap();
+    Ok(headers(header::COOKIE, cookie))
+}
+
+#[test]
+fn the_password_opens_until_its_client_logs_out() {
+    let f = fixture(AccessMode::Login);
+    let (first, second) = (
+        enter_with(&f, PASSWORD).unwrap(),
+        enter_with(&f, PASSWORD).unwrap(),
+    );
+    let login = |headers| f.gate.logged_in(headers, f.now).map(|who| who.login);
+    assert_eq!(role(&f, &first), Ok(Role::Admin));
+    assert_eq!(login(&first), login(&second), "they are one person");
+    assert!(f.gate.stands(login(&first).unwrap(), f.now));
+
+    let forget = f.gate.log_out_client(&first).unwrap();
+    assert!(forget.starts_with("authToken=; ") && forget.contains("Max-Age=0"));
+    assert_eq!(role(&f, &first), Err(Denied::NotLoggedIn));
+    assert_eq!(role(&f, &second), Ok(Role::Admin));
+    let later = f.now + CLIENT_LIFE;
+    assert_eq!(f.gate.logged_in(&second, later), None);
+}
+
+#[test]
+fn clients_that_log_in_at_every_start_push_nobody_else_out() {
+    let f = fixture(AccessMode::Login);
+    let page = f.cookie(f.now);
+    let first = enter_with(&f, PASSWORD).unwrap();
+    for _ in 0..MAX_CLIENT_LOGINS {
+        enter_with(&f, PASSWORD).unwrap();
+    }
+    assert_eq!(role(&f, &first), Err(Denied::NotLoggedIn));
+    assert_eq!(role(&f, &page), Ok(Role::Admin));
+}
+
+#[test]
+fn guessing_the_password_is_slowed_down_with_everything_else() {
+    let f = fixture(AccessMode::Login);
+    for _ in 0..10 {
+        let refused = enter_with(&f, "guess");
+        assert!(matches!(refused, Err(LoginRefused::WrongToken)));
+    }
+    let right = enter_with(&f, PASSWORD);
+    assert!(matches!(right, Err(LoginRefused::TooMany(_))));
+    let link = f.gate.login(&f.token(), CLIENT, f.now);
+    assert!(matches!(link, Err(LoginRefused::TooMany(_))));
 }
