@@ -73,6 +73,7 @@ export async function copyText(text: string): Promise<boolean> {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
+    const { activeElement } = document;
     const field = document.createElement("textarea");
     field.value = text;
     field.className = "offscreen";
@@ -81,6 +82,7 @@ export async function copyText(text: string): Promise<boolean> {
     field.select();
     const copied = document.execCommand("copy");
     field.remove();
+    if (activeElement instanceof HTMLElement) activeElement.focus({ preventScroll: true });
     return copied;
   }
 }
