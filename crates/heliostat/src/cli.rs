@@ -3,7 +3,10 @@
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use host::config::Layer;
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 /// Low-latency screen streaming: shows a screen of this machine in any browser.
 ///
@@ -32,6 +35,13 @@ Every setting can also be given as HELIOSTAT_NAME in the environment or in
 pub(crate) enum Command {
     /// Serve a source to browsers and players (what happens without a command).
     Serve(SettingFlags),
+    /// Serve another program: signalling as lines of JSON on stdin and stdout, media straight to
+    /// browsers. Ends when stdin does.
+    Stdio(SettingFlags),
+    /// Print a link that lets others into a running host; list and revoke such links.
+    Share(ShareFlags),
+    /// Call a method of a running host and print its result (docs/rpc/reference.md lists them).
+    Call(CallFlags),
     /// List the picture sources there are.
     Sources,
     /// List the encoders in this build, and whether each works here.
@@ -96,6 +106,24 @@ pub(crate) struct SettingFlags {
     /// Let everybody on this machine in without a login; refused beyond loopback.
     #[arg(long)]
     open_access: bool,
+    /// How many drive at a time: single or shared [default: single].
+    #[arg(long, value_name = "HOW")]
+    control: Option<String>,
+    /// Where input goes: auto, none, xtest[:DISPLAY], uinput, or recording:FILE [default: auto].
+    #[arg(long, value_name = "BACKEND")]
+    input: Option<String>,
+    /// Who draws the pointer: local (each page, without delay), picture, or auto [default: auto].
+    #[arg(long, value_name = "WHO")]
+    cursor: Option<String>,
+    /// Share the text clipboard with who drives: true or false [default: true].
+    #[arg(long, value_name = "BOOL")]
+    clipboard: Option<String>,
+    /// Serve JetKVM clients too.
+    #[arg(long)]
+    jetkvm: bool,
+    /// Owner-only file with the password of JetKVM clients; without it one is made up and printed.
+    #[arg(long, value_name = "FILE")]
+    jetkvm_password_file: Option<String>,
     /// A viewer that is silent this long is gone, 1000 to 600000 [default: 8000].
     #[arg(long, value_name = "MS")]
     idle_timeout_ms: Option<String>,
@@ -111,6 +139,7 @@ impl SettingFlags {
     /// The settings given, by name.
     pub(crate) fn layer(&self) -> Layer {
         let open_access = self.open_access.then(|| "true".to_owned());
+        let jetkvm = self.jetkvm.then(|| "true".to_owned());
         let given = [
             ("source", &self.source),
             ("size", &self.size),
@@ -121,6 +150,12 @@ impl SettingFlags {
             ("encoder-threads", &self.encoder_threads),
             ("listen", &self.listen),
             ("open-access", &open_access),
+            ("control", &self.control),
+            ("input", &self.input),
+            ("cursor", &self.cursor),
+            ("clipboard", &self.clipboard),
+            ("jetkvm", &jetkvm),
+            ("jetkvm-password-file", &self.jetkvm_password_file),
             ("idle-timeout-ms", &self.idle_timeout_ms),
             ("state-dir", &self.state_dir),
         ];
@@ -128,6 +163,99 @@ impl SettingFlags {
             .into_iter()
             .filter_map(|(name, value)| Some((name, value.clone()?)));
         set.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// Flags of `heliostat share`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ShareFlags {
+    /// What whoever opens the link may do: viewer, controller or admin.
+    #[arg(long, value_name = "ROLE", default_value = "viewer", value_parser = ["viewer", "controller", "admin"])]
+    pub(crate) role: String,
+    /// The link, and those it let in, last this long: 90s, 30m, 1h or 7d; at most 30d.
+    #[arg(long = "for", value_name = "TIME", default_value = "1h")]
+    pub(crate) lifetime: Lifetime,
+    /// What those who open it are called.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// List the links that work instead.
+    #[arg(long, conflicts_with = "revoke")]
+    pub(crate) list: bool,
+    /// End a link, and the sessions of those it let in, instead.
+    #[arg(long, value_name = "ID")]
+    pub(crate) revoke: Option<u32>,
+    /// Where the host listens.
+    #[command(flatten)]
+    pub(crate) host: HostFlags,
+}
+
+/// Flags of `heliostat call`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CallFlags {
+    /// The method, such as listSessions.
+    pub(crate) method: String,
+    /// Its parameters, a JSON object.
+    #[arg(default_value = "{}")]
+    pub(crate) params: String,
+    /// Where the host listens.
+    #[command(flatten)]
+    pub(crate) host: HostFlags,
+}
+
+/// Which running host is meant.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct HostFlags {
+    /// Where the host listens [default: 127.0.0.1:8080]; its port tells hosts apart.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// Configuration file instead of ~/.config/heliostat/config.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl HostFlags {
+    /// The same as flags of a host.
+    pub(crate) fn settings(&self) -> SettingFlags {
+        SettingFlags {
+            listen: self.listen.clone(),
+            config: self.config.clone(),
+            ..SettingFlags::default()
+        }
+    }
+}
+
+/// How long something lasts, as people write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lifetime(pub(crate) Duration);
+
+/// Not a number with a unit.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("it must be a number and s, m, h or d, such as 30m or 1h")]
+pub(crate) struct LifetimeError;
+
+const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
+
+impl FromStr for Lifetime {
+    type Err = LifetimeError;
+
+    fn from_str(text: &str) -> Result<Self, LifetimeError> {
+        let seconds = UNITS.iter().find_map(|(unit, seconds)| {
+            let number: u64 = text.strip_suffix(*unit)?.parse().ok()?;
+            number.checked_mul(*seconds)
+        });
+        seconds
+            .map(|seconds| Self(Duration::from_secs(seconds)))
+            .ok_or(LifetimeError)
+    }
+}
+
+impl fmt::Display for Lifetime {
+    /// In the largest unit that leaves at least two of them, so that it is neither long nor coarse.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let fitting = UNITS.iter().find(|(_, unit)| seconds >= 2 * unit);
+        let (name, unit) = fitting.unwrap_or(&('s', 1));
+        write!(f, "{}{name}", seconds / unit)
     }
 }
 
@@ -203,6 +331,23 @@ mod tests {
                 .get_arguments()
                 .find(|arg| arg.get_long() == Some(setting.name));
             assert!(flag.is_some(), "--{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn times_are_read_and_written_as_people_do() {
+        for (text, seconds, shown) in [
+            ("90s", 90, "90s"),
+            ("30m", 1800, "30m"),
+            ("1h", 3600, "60m"),
+            ("7d", 604_800, "7d"),
+        ] {
+            let lifetime: Lifetime = text.parse().unwrap();
+            assert_eq!(lifetime.0.as_secs(), seconds);
+            assert_eq!(lifetime.to_string(), shown);
+        }
+        for text in ["", "1", "h", "-1h", "1.5h", "99999999999999999999d"] {
+            assert!(text.parse::<Lifetime>().is_err(), "{text}");
         }
     }
 

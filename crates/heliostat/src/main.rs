@@ -2,7 +2,9 @@
 
 mod bench;
 mod cli;
+mod manage;
 mod serve;
+mod stdio;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
@@ -54,6 +56,15 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => serve::serve(&resolve(&cli.settings)?),
         Some(Command::Serve(settings)) => serve::serve(&resolve(&settings)?),
+        Some(Command::Stdio(settings)) => stdio::serve(&resolve(&settings)?.config),
+        Some(Command::Share(flags)) => {
+            let config = resolve(&flags.host.settings())?.config;
+            manage::share(&flags, &config)
+        }
+        Some(Command::Call(flags)) => {
+            let config = resolve(&flags.host.settings())?.config;
+            manage::call(&flags, &config)
+        }
         Some(Command::Sources) => list_sources(),
         Some(Command::Encoders) => list_encoders(),
         Some(Command::Doctor(settings)) => doctor(&settings),

@@ -1,8 +1,8 @@
 //! `heliostat serve`: starts the host, prints the link, waits for a signal.
 
 use anyhow::Context;
-use host::Host;
 use host::config::Resolved;
+use host::{Callbacks, Host};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::Write;
@@ -13,9 +13,13 @@ pub(crate) fn serve(resolved: &Resolved) -> anyhow::Result<ExitCode> {
     // Registered first, so that an early Ctrl-C stops in good order too.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot wait for signals")?;
     let version = env!("CARGO_PKG_VERSION");
-    let on_link =
-        Box::new(|link: &str| say(&format!("That link is used up. The next one: {link}")));
-    let (host, started) = Host::start(&resolved.config, version, on_link)?;
+    let waiting = signals.handle();
+    let callbacks = Callbacks {
+        on_link: Box::new(|link| say(&format!("That link is used up. The next one: {link}"))),
+        // The wait for a signal ends without one.
+        on_quit: Box::new(move || waiting.close()),
+    };
+    let (host, started) = Host::start(&resolved.config, version, callbacks)?;
     say(&format!("Heliostat {version}"));
     say(&format!("  source   {}", started.source));
     say(&format!("  encoder  {}", started.encoder));
@@ -33,8 +37,9 @@ pub(crate) fn serve(resolved: &Resolved) -> anyhow::Result<ExitCode> {
         ));
     }
     say(&format!("\nOpen {}", started.link));
-    if let Some(signal) = signals.forever().next() {
-        tracing::info!(signal, "stopping");
+    match signals.forever().next() {
+        Some(signal) => tracing::info!(signal, "stopping"),
+        None => tracing::info!("stopping, as an administrator asked"),
     }
     drop(host);
     Ok(ExitCode::SUCCESS)

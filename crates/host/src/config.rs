@@ -2,7 +2,9 @@
 //! checked once. The only place that reads environment variables.
 
 use capture::SourceSpec;
+use control_api::{ControlPolicy, CursorMode};
 use encode::EncoderChoice;
+use input::InputSpec;
 use media::{Bitrate, FrameRate, QualityProfile, Size};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,75 +13,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// One setting: its name in the file and on the command line, and what it means.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    /// Name: `--NAME` on the command line, `NAME` in the file, `HELIOSTAT_NAME` in the environment.
-    pub name: &'static str,
-    /// Value when nobody says anything.
-    pub default: &'static str,
-    /// What it means, in one line, with its range.
-    pub help: &'static str,
-}
-
-/// Every setting there is.
-pub const SETTINGS: &[Setting] = &[
-    Setting {
-        name: "source",
-        default: "auto",
-        help: "picture source: auto, test-pattern[:busy], or x11[:DISPLAY[/MONITOR]]",
-    },
-    Setting {
-        name: "size",
-        default: "auto",
-        help: "size WIDTHxHEIGHT, each even and 2 to 8192; auto takes the source's own",
-    },
-    Setting {
-        name: "fps",
-        default: "60",
-        help: "highest frame rate, 1 to 240",
-    },
-    Setting {
-        name: "bitrate",
-        default: "8M",
-        help: "wire budget in bits a second, 500k to 1000M",
-    },
-    Setting {
-        name: "encoder",
-        default: "auto",
-        help: "encoder: auto, or a name `heliostat encoders` lists",
-    },
-    Setting {
-        name: "profile",
-        default: "latency",
-        help: "latency (least time and CPU a frame) or quality (a better picture)",
-    },
-    Setting {
-        name: "encoder-threads",
-        default: "auto",
-        help: "threads for one picture, 1 to 16; auto takes two where two cores are there",
-    },
-    Setting {
-        name: "listen",
-        default: "127.0.0.1:8080",
-        help: "ADDRESS:PORT of page, signalling and media; TLS is on beyond loopback",
-    },
-    Setting {
-        name: "open-access",
-        default: "false",
-        help: "true lets anybody on this machine in without a login; loopback only",
-    },
-    Setting {
-        name: "idle-timeout-ms",
-        default: "8000",
-        help: "a viewer that is silent this long is gone, 1000 to 600000",
-    },
-    Setting {
-        name: "state-dir",
-        default: "",
-        help: "where the host keeps its certificate; empty means $XDG_STATE_HOME/heliostat",
-    },
-];
+pub use crate::settings::{SETTINGS, Setting};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,16 +97,18 @@ impl Surroundings {
         }
     }
 
+    /// A path of the environment; relative ones are to be ignored.
+    fn path(&self, variable: &str) -> Option<PathBuf> {
+        let set = self.environment.get(variable);
+        set.filter(|path| path.starts_with('/')).map(PathBuf::from)
+    }
+
     fn directory(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
-        let set = self
-            .environment
-            .get(variable)
-            .filter(|path| path.starts_with('/'));
         let home = self
             .environment
             .get("HOME")
             .map(|home| Path::new(home).join(below_home));
-        set.map(PathBuf::from)
+        self.path(variable)
             .or(home)
             .map(|directory| directory.join("heliostat"))
     }
@@ -201,10 +137,24 @@ pub struct Config {
     pub listen: SocketAddr,
     /// No login.
     pub open_access: bool,
+    /// How many may drive at a time.
+    pub control: ControlPolicy,
+    /// Where input goes.
+    pub input: InputSpec,
+    /// Who draws the pointer.
+    pub cursor: CursorMode,
+    /// Text clipboards are shared with who drives.
+    pub clipboard: bool,
+    /// JetKVM clients are served too.
+    pub jetkvm: bool,
+    /// Their password.
+    pub jetkvm_password_file: Option<PathBuf>,
     /// A viewer that is silent this long is gone.
     pub idle_timeout: Duration,
     /// Where the host keeps its certificate.
     pub state_dir: PathBuf,
+    /// Where the user's programs keep what lasts as long as they run.
+    pub runtime_dir: Option<PathBuf>,
 }
 
 /// The configuration with the origin of each value.
@@ -344,6 +294,17 @@ impl Values<'_> {
         ConfigError::Value { name, origin, why }
     }
 
+    fn path(&self, name: &'static str) -> Option<PathBuf> {
+        let text = self.text(name);
+        (!text.is_empty()).then(|| PathBuf::from(text))
+    }
+
+    fn flag(&self, name: &'static str) -> Result<bool, ConfigError> {
+        self.text(name)
+            .parse()
+            .map_err(|_| self.wrong(name, "it must be true or false".to_owned()))
+    }
+
     fn number_in(
         &self,
         name: &'static str,
@@ -373,10 +334,7 @@ impl Config {
             );
             values.wrong("listen", why)
         })?;
-        let open_access: bool = values
-            .text("open-access")
-            .parse()
-            .map_err(|_| values.wrong("open-access", "it must be true or false".to_owned()))?;
+        let open_access = values.flag("open-access")?;
         if open_access && !is_loopback(listen.ip()) {
             let why = format!(
                 "a host without a login may only listen on loopback, and --listen is {listen}; \
@@ -395,6 +353,23 @@ impl Config {
         let encoder_threads = match values.text("encoder-threads") {
             "auto" => automatic_threads(),
             _ => values.number_in("encoder-threads", 1..=16)? as usize,
+        };
+        let control = match values.text("control") {
+            "single" => ControlPolicy::Single,
+            "shared" => ControlPolicy::Shared,
+            other => {
+                let why = format!("{other:?} is neither single nor shared");
+                return Err(values.wrong("control", why));
+            }
+        };
+        let cursor = match values.text("cursor") {
+            "auto" => CursorMode::Auto,
+            "local" => CursorMode::Local,
+            "picture" => CursorMode::Picture,
+            other => {
+                let why = format!("{other:?} is none of auto, local and picture");
+                return Err(values.wrong("cursor", why));
+            }
         };
         let state_dir = match values.text("state-dir") {
             "" => surroundings
@@ -418,10 +393,17 @@ impl Config {
             encoder_threads,
             listen,
             open_access,
+            control,
+            input: values.read("input")?,
+            cursor,
+            clipboard: values.flag("clipboard")?,
+            jetkvm: values.flag("jetkvm")?,
+            jetkvm_password_file: values.path("jetkvm-password-file"),
             idle_timeout: Duration::from_millis(
                 values.number_in("idle-timeout-ms", 1000..=600_000)?,
             ),
             state_dir,
+            runtime_dir: surroundings.path("XDG_RUNTIME_DIR"),
         })
     }
 }
@@ -525,6 +507,10 @@ mod tests {
                 "5",
                 ["idle-timeout-ms (from", "1000 to 600000"],
             ),
+            ("control", "two", ["control (from", "single"]),
+            ("cursor", "big", ["cursor (from", "picture"]),
+            ("clipboard", "yes", ["clipboard (from", "true or false"]),
+            ("input", "mind", ["input (from", "xtest"]),
             (
                 "open-access",
                 "maybe",

@@ -1,8 +1,18 @@
-//! Typed configuration, wiring of all parts, start and shutdown.
+//! Typed configuration, wiring of all parts, start and shutdown; with a front door, or for a parent
+//! process.
 
+mod board;
+mod clipboard;
 pub mod config;
+mod cursor;
+mod desk;
 pub mod doctor;
-mod front;
+mod engine;
+mod input;
+mod media_host;
 mod serve;
+mod settings;
+pub mod stdio;
+mod stream;
 
-pub use serve::{Host, HostError, OnLink, Started};
+pub use serve::{Callbacks, Host, HostError, Started};

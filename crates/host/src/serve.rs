@@ -1,23 +1,9 @@
-//! Starts every part in the order they need each other, and stops them in reverse.
+//! The host with its front door: page, signalling and logins on one port, media beside it.
 
 use crate::config::{Config, is_loopback};
-use crate::front::{Endings, Front, StateBoard};
-use capture::{SourceOptions, SourceSpec};
-use events::EventRing;
-use media::{Bitrate, Codec, StreamParams};
-use pipeline::{OpenedEncoder, Pipeline, PipelineParts};
-use stats::Collector;
+use crate::media_host::MediaHost;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use webrtc::{Engine, EngineConfig, EngineParts};
-
-/// Events that may wait for the statistics: more than a second of everything that can happen.
-const EVENT_RING: usize = 8192;
-/// Bandwidth believed in before anything was measured: enough for a good first second on a home
-/// network, little enough not to jam a slow line.
-const INITIAL_ESTIMATE_BPS: u64 = 6_000_000;
-/// Pictures that invalidation reaches back to.
-const REFERENCE_PICTURES: usize = 10;
 
 /// Why the host did not start.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +14,9 @@ pub enum HostError {
     /// The encoder does not work here.
     #[error(transparent)]
     Encoder(#[from] encode::EncodeError),
+    /// Input cannot be taken.
+    #[error(transparent)]
+    Input(#[from] input::InputError),
     /// The front door did not open.
     #[error(transparent)]
     FrontDoor(#[from] control::Error),
@@ -64,11 +53,9 @@ pub struct Started {
 
 /// A running host. Dropping it stops everything.
 pub struct Host {
-    // Dropped in this order: no new clients, then no sessions, then no pictures, then no numbers.
+    // Dropped in this order: no new clients, then everything else.
     server: control::Handle,
-    _engine: Arc<Engine>,
-    _pipeline: Arc<Pipeline>,
-    _collector: Collector,
+    _media: MediaHost,
 }
 
 impl std::fmt::Debug for Host {
@@ -79,63 +66,57 @@ impl std::fmt::Debug for Host {
     }
 }
 
-/// Takes each new link as it is made.
-pub type OnLink = Box<dyn Fn(&str) + Send + Sync>;
+/// What the host tells while it runs.
+pub struct Callbacks {
+    /// Takes each link after the first one, as it is made.
+    pub on_link: Box<dyn Fn(&str) + Send + Sync>,
+    /// An administrator asked the host to stop.
+    pub on_quit: Box<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for Callbacks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Callbacks").finish_non_exhaustive()
+    }
+}
 
 impl Host {
-    /// Starts everything. Links made after the first one go to `on_link`.
+    /// Starts everything.
     ///
     /// # Errors
     /// [`HostError`]; nothing is left running then.
     pub fn start(
         config: &Config,
         version: &str,
-        on_link: OnLink,
+        callbacks: Callbacks,
     ) -> Result<(Self, Started), HostError> {
-        let (spec, source_reason) = choose_source(config)?;
-        let chosen = encode::probe(&config.encoder)?;
-        let door = door_config(config);
+        let mut door = door_config(config);
         let bound = control::Server::bind(&door)?;
-        let (sink, ring) = EventRing::new(EVENT_RING);
-        let collector = Collector::start(ring)?;
-        let board = Arc::new(StateBoard::new(
-            version,
-            config.fps.fps(),
-            &spec,
-            &source_reason,
-        ));
-        let pipeline = start_pipeline(config, spec, sink.clone(), &board)?;
-
-        let endings = Endings::default();
-        let engine = start_engine(config, bound.local_addr(), &sink, &pipeline, &endings)?;
-        let front = Front {
-            engine: Arc::clone(&engine),
-            endings,
-            board,
-        };
-        let (first_link, on_link) = keep_first(on_link);
+        let runtime_dir = config.runtime_dir.as_deref();
+        let port = bound.local_addr().port();
+        door.management = Some(control::management::socket_path(runtime_dir, port));
+        let (media, choices) =
+            MediaHost::start(config, version, bound.local_addr(), callbacks.on_quit)?;
+        let (first_link, on_link) = keep_first(callbacks.on_link);
         let parts = control::Parts {
-            engine: Arc::new(front),
-            stats: collector.reader(),
+            hub: media.hub().clone(),
             on_link,
         };
         let server = bound.start(&door, parts)?;
-        engine.set_tcp_port(server.local_addr().port());
+        media.set_tcp_port(server.local_addr().port());
         let started = Started {
             link: first_link
                 .get()
                 .cloned()
                 .unwrap_or_else(|| server.url().to_owned()),
             player_token: (!config.open_access).then(|| server.player_token().to_owned()),
-            source: source_reason,
-            encoder: format!("{}, {}", chosen.name, chosen.reason),
+            source: choices.source,
+            encoder: choices.encoder,
             fingerprint: server.fingerprint().map(ToString::to_string),
         };
         let host = Self {
             server,
-            _engine: engine,
-            _pipeline: pipeline,
-            _collector: collector,
+            _media: media,
         };
         Ok((host, started))
     }
@@ -147,6 +128,8 @@ impl Host {
     }
 }
 
+type OnLink = Box<dyn Fn(&str) + Send + Sync>;
+
 /// The first link goes into the start message, the later ones to whoever prints them.
 fn keep_first(on_link: OnLink) -> (Arc<OnceLock<String>>, OnLink) {
     let first = Arc::new(OnceLock::new());
@@ -157,98 +140,6 @@ fn keep_first(on_link: OnLink) -> (Arc<OnceLock<String>>, OnLink) {
         }
     };
     (first, Box::new(split))
-}
-
-/// Settles what `auto` means, so that a lost desktop comes back as that desktop. A named source
-/// that is away now may come later.
-fn choose_source(config: &Config) -> Result<(SourceSpec, String), HostError> {
-    let options = SourceOptions {
-        size: config.size,
-        rate: config.fps,
-    };
-    match capture::open(&config.source, options) {
-        Ok(opened) => Ok((opened.spec, opened.reason)),
-        Err(error) if error.is_temporary() && config.source != SourceSpec::Auto => {
-            tracing::warn!(%error, "the source is away; it is tried again when somebody watches");
-            Ok((config.source.clone(), error.to_string()))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn start_pipeline(
-    config: &Config,
-    spec: SourceSpec,
-    events: events::EventSink,
-    board: &Arc<StateBoard>,
-) -> Result<Arc<Pipeline>, HostError> {
-    let params = StreamParams {
-        size: config.size,
-        rate: config.fps,
-        bitrate: config.bitrate,
-        codec: Codec::H264,
-        profile: config.profile,
-    };
-    let options = SourceOptions {
-        size: config.size,
-        rate: config.fps,
-    };
-    let choice = config.encoder;
-    let board = Arc::clone(board);
-    let parts = PipelineParts {
-        number: 1,
-        params,
-        encoder_threads: config.encoder_threads,
-        reference_pictures: REFERENCE_PICTURES,
-        keep_alive: Some(pipeline::KEEP_ALIVE),
-        open_source: Arc::new(move || capture::open(&spec, options).map(|opened| opened.source)),
-        open_encoder: Arc::new(move |config| {
-            let (encoder, chosen) = encode::open(&choice, config)?;
-            Ok(OpenedEncoder {
-                encoder,
-                reason: chosen.reason,
-            })
-        }),
-        events,
-        on_status: Box::new(move |status| board.show(status)),
-    };
-    Pipeline::start(parts)
-        .map(Arc::new)
-        .map_err(HostError::Thread)
-}
-
-fn start_engine(
-    config: &Config,
-    door: SocketAddr,
-    events: &events::EventSink,
-    pipeline: &Arc<Pipeline>,
-    endings: &Endings,
-) -> Result<Arc<Engine>, HostError> {
-    let parts = |udp: SocketAddr| {
-        let (pipeline, endings) = (Arc::clone(pipeline), endings.clone());
-        EngineParts {
-            config: EngineConfig {
-                udp,
-                idle_timeout: config.idle_timeout,
-                initial_estimate: Bitrate::clamped(INITIAL_ESTIMATE_BPS),
-            },
-            events: events.clone(),
-            pipeline: Box::new(move || Ok(Arc::clone(&pipeline))),
-            on_channel: Box::new(|_, _| {}),
-            on_end: Box::new(move |viewer, reason| endings.ended(viewer, reason)),
-        }
-    };
-    // The same number for TCP and UDP makes one firewall rule; any other serves as well.
-    let any = SocketAddr::new(door.ip(), 0);
-    let engine = Engine::start(parts(door)).or_else(|error| {
-        tracing::warn!(%error, address = %door, "media takes another UDP port");
-        Engine::start(parts(any))
-    });
-    let refused = |source| HostError::MediaSocket {
-        address: any,
-        source,
-    };
-    engine.map(Arc::new).map_err(refused)
 }
 
 fn door_config(config: &Config) -> control::Config {

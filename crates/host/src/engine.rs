@@ -1,0 +1,249 @@
+//! The media engine as sessions see it: offers, ends and state between two threads, and everything
+//! that can be asked of the stream.
+
+use crate::board::StateBoard;
+use crate::clipboard::ClipboardBoard;
+use crate::cursor::CursorDesk;
+use crate::stream::Stream;
+use control_api::{Choice, HostState, StreamChange, StreamParameters, Via, VideoInputState};
+use events::ViewerId;
+use sessions::{CursorState, Done, EngineError, Flavour, Message, Offer, OfferError, WeakHub};
+use std::collections::HashMap;
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::{oneshot, watch};
+
+/// Who waits for the end of which session.
+#[derive(Clone, Default)]
+pub(crate) struct Endings(Arc<Mutex<HashMap<ViewerId, oneshot::Sender<control_api::EndReason>>>>);
+
+impl Endings {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ViewerId, oneshot::Sender<control_api::EndReason>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whoever waits that a session ended.
+    pub(crate) fn ended(&self, viewer: ViewerId, reason: webrtc::EndReason) {
+        if let Some(waiting) = self.lock().remove(&viewer) {
+            // Nobody listens any more: then nobody needs to be told.
+            let _ = waiting.send(told(reason));
+        }
+    }
+}
+
+/// The hub, once there is one: the engine is made first, and calls it later.
+#[derive(Clone, Default)]
+pub(crate) struct HubSlot(Arc<OnceLock<WeakHub>>);
+
+impl HubSlot {
+    pub(crate) fn fill(&self, hub: WeakHub) {
+        // Only the start of the host fills it.
+        let _ = self.0.set(hub);
+    }
+
+    /// Hands on what happened to a data channel. Runs on the network thread.
+    pub(crate) fn channel_event(&self, viewer: ViewerId, event: webrtc::ChannelEvent<'_>) {
+        let Some(hub) = self.0.get().and_then(WeakHub::upgrade) else {
+            return;
+        };
+        hub.channel_event(viewer, heard(event));
+    }
+
+    /// Hands a pad's rumble or the keyboard's lights to a session.
+    pub(crate) fn feedback(&self, viewer: ViewerId, bytes: Vec<u8>) {
+        if let Some(hub) = self.0.get().and_then(WeakHub::upgrade) {
+            hub.send_input_feedback(viewer, bytes);
+        }
+    }
+}
+
+fn heard(event: webrtc::ChannelEvent<'_>) -> sessions::ChannelEvent<'_> {
+    match event {
+        webrtc::ChannelEvent::Opened { id, label } => sessions::ChannelEvent::Opened {
+            id: sessions::ChannelId(id.0),
+            label,
+        },
+        webrtc::ChannelEvent::Message { id, binary, data } => sessions::ChannelEvent::Message {
+            id: sessions::ChannelId(id.0),
+            binary,
+            data,
+        },
+        webrtc::ChannelEvent::Closed { id } => sessions::ChannelEvent::Closed {
+            id: sessions::ChannelId(id.0),
+        },
+    }
+}
+
+/// Stops the host, soon; called from any thread.
+pub(crate) type OnQuit = Box<dyn Fn() + Send + Sync>;
+
+/// Implements what sessions ask for.
+pub(crate) struct MediaEngine {
+    pub(crate) engine: Arc<webrtc::Engine>,
+    pub(crate) endings: Endings,
+    pub(crate) board: Arc<StateBoard>,
+    pub(crate) stream: Arc<Stream>,
+    pub(crate) cursor: Arc<CursorDesk>,
+    pub(crate) clipboard: Arc<ClipboardBoard>,
+    pub(crate) on_quit: OnQuit,
+}
+
+impl sessions::Engine for MediaEngine {
+    fn offer(&self, offer: Offer) {
+        let Offer {
+            sdp,
+            flavour,
+            via,
+            reply,
+            ended,
+            ..
+        } = offer;
+        let (endings, engine) = (self.endings.clone(), Arc::downgrade(&self.engine));
+        let cursor = Arc::clone(&self.cursor);
+        let options = webrtc::SessionOptions {
+            flavour: match flavour {
+                Flavour::Page => webrtc::Flavour::Page,
+                Flavour::JetKvm => webrtc::Flavour::JetKvm,
+            },
+        };
+        let on_answer = move |outcome: Result<webrtc::Answer, webrtc::OfferError>| match outcome {
+            Ok(webrtc::Answer { viewer, sdp }) => {
+                endings.lock().insert(viewer, ended);
+                cursor.joined(viewer, via == Via::WebSocket);
+                if reply.send(Ok(sessions::Answer { viewer, sdp })).is_err()
+                    && let Some(engine) = engine.upgrade()
+                {
+                    // The client went away before its answer came.
+                    engine.close(viewer, webrtc::EndReason::Left);
+                }
+            }
+            Err(error) => {
+                // Nobody waits for the refusal any more: then nobody needs it.
+                let _ = reply.send(Err(refusal(error)));
+            }
+        };
+        self.engine.offer(sdp, options, Box::new(on_answer));
+    }
+
+    fn candidate(&self, viewer: ViewerId, candidate: String) {
+        self.engine.candidate(viewer, candidate);
+    }
+
+    fn close(&self, viewer: ViewerId, reason: control_api::EndReason) {
+        self.engine.close(viewer, ending(reason));
+    }
+
+    fn pause(&self, viewer: ViewerId, done: Done) {
+        self.engine.pause(viewer, done);
+    }
+
+    fn resume(&self, viewer: ViewerId, done: Done) {
+        self.engine.resume(viewer, done);
+    }
+
+    fn send(&self, viewer: ViewerId, channel: sessions::ChannelId, message: Message) {
+        let message = match message {
+            Message::Text(text) => webrtc::Message::Text(text),
+            Message::Binary(bytes) => webrtc::Message::Binary(bytes),
+        };
+        self.engine
+            .send(viewer, webrtc::ChannelId(channel.0), message);
+    }
+
+    fn request_keyframe(&self, viewer: ViewerId) {
+        self.engine.request_keyframe(viewer);
+    }
+
+    fn lead(&self, viewer: Option<ViewerId>) {
+        self.engine.lead(viewer);
+    }
+
+    fn accept_ice_tcp(&self, connection: TcpStream) {
+        self.engine.accept_tcp(connection);
+    }
+
+    fn host_state(&self) -> watch::Receiver<HostState> {
+        self.board.host()
+    }
+
+    fn video_input(&self) -> watch::Receiver<VideoInputState> {
+        self.board.video()
+    }
+
+    fn cursor(&self) -> watch::Receiver<CursorState> {
+        self.cursor.watch()
+    }
+
+    fn clipboard(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.clipboard.watch()
+    }
+
+    fn set_clipboard(&self, text: &str) -> Result<(), EngineError> {
+        self.clipboard.set(text)
+    }
+
+    fn stream_parameters(&self) -> StreamParameters {
+        self.stream.parameters()
+    }
+
+    fn set_stream_parameters(
+        &self,
+        change: &StreamChange,
+    ) -> Result<StreamParameters, EngineError> {
+        self.stream.change(change)
+    }
+
+    fn list_sources(&self) -> Vec<Choice> {
+        self.stream.sources()
+    }
+
+    fn select_source(&self, name: &str) -> Result<(), EngineError> {
+        self.stream.select_source(name)
+    }
+
+    fn list_encoders(&self) -> Vec<Choice> {
+        self.stream.encoders()
+    }
+
+    fn select_encoder(&self, name: &str) -> Result<(), EngineError> {
+        self.stream.select_encoder(name)
+    }
+
+    fn quit(&self) {
+        (self.on_quit)();
+    }
+}
+
+fn told(reason: webrtc::EndReason) -> control_api::EndReason {
+    match reason {
+        webrtc::EndReason::Left => control_api::EndReason::Quit,
+        webrtc::EndReason::Timeout => control_api::EndReason::Timeout,
+        webrtc::EndReason::HostStopped => control_api::EndReason::HostStopped,
+        webrtc::EndReason::StreamEnded => control_api::EndReason::SourceEnded,
+        webrtc::EndReason::Replaced => control_api::EndReason::Replaced,
+        webrtc::EndReason::Operator => control_api::EndReason::Operator,
+        webrtc::EndReason::Lost => control_api::EndReason::Lost,
+        webrtc::EndReason::Error => control_api::EndReason::Error,
+    }
+}
+
+fn ending(reason: control_api::EndReason) -> webrtc::EndReason {
+    match reason {
+        control_api::EndReason::Quit => webrtc::EndReason::Left,
+        control_api::EndReason::Timeout => webrtc::EndReason::Timeout,
+        control_api::EndReason::HostStopped => webrtc::EndReason::HostStopped,
+        control_api::EndReason::SourceEnded => webrtc::EndReason::StreamEnded,
+        control_api::EndReason::Replaced => webrtc::EndReason::Replaced,
+        control_api::EndReason::Operator => webrtc::EndReason::Operator,
+        control_api::EndReason::Lost => webrtc::EndReason::Lost,
+        control_api::EndReason::Error => webrtc::EndReason::Error,
+    }
+}
+
+fn refusal(error: webrtc::OfferError) -> OfferError {
+    match error {
+        webrtc::OfferError::Malformed(why) => OfferError::Malformed { why },
+        webrtc::OfferError::NoCommonCodec => OfferError::NoCommonCodec,
+        webrtc::OfferError::Busy(why) => OfferError::Unavailable { why },
+    }
+}

@@ -1,0 +1,207 @@
+//! Everything of a host but its front door: source, encoder, sessions, input and numbers, started in
+//! the order they need each other and stopped in reverse.
+
+use crate::board::StateBoard;
+use crate::clipboard::ClipboardBoard;
+use crate::config::Config;
+use crate::cursor::CursorDesk;
+use crate::engine::{Endings, HubSlot, MediaEngine, OnQuit};
+use crate::input::{Injectors, display_of};
+use crate::serve::HostError;
+use crate::stream::{Stream, StreamParts, size_for};
+use capture::{SourceOptions, SourceSpec};
+use events::{EventRing, EventSink};
+use input::{Desk, TargetArea};
+use media::Bitrate;
+use sessions::{Hub, HubParts, HubThread, Limits};
+use stats::Collector;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use webrtc::{Engine, EngineConfig, EngineParts};
+
+/// Events that may wait for the statistics: more than a second of everything that can happen.
+const EVENT_RING: usize = 8192;
+/// Bandwidth believed in before anything was measured: enough for a good first second on a home
+/// network, little enough not to jam a slow line.
+const INITIAL_ESTIMATE_BPS: u64 = 6_000_000;
+
+/// What was chosen at the start, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct Choices {
+    pub(crate) source: String,
+    pub(crate) encoder: String,
+}
+
+/// A running host without a front door. Dropping it stops everything.
+pub(crate) struct MediaHost {
+    // Dropped in this order: no sessions, then no connections, then no pictures, then no numbers.
+    hub: HubThread,
+    engine: Arc<Engine>,
+    _stream: Arc<Stream>,
+    _desk: Desk,
+    _collector: Collector,
+}
+
+impl fmt::Debug for MediaHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MediaHost").finish_non_exhaustive()
+    }
+}
+
+impl MediaHost {
+    /// Starts everything, with media on the UDP address `media`.
+    ///
+    /// # Errors
+    /// [`HostError`]; nothing is left running then.
+    pub(crate) fn start(
+        config: &Config,
+        version: &str,
+        media: SocketAddr,
+        on_quit: OnQuit,
+    ) -> Result<(Self, Choices), HostError> {
+        let (source, source_reason) = choose_source(config)?;
+        let encoder = encode::probe(&config.encoder)?;
+        let (events, ring) = EventRing::new(EVENT_RING);
+        let collector = Collector::start(ring)?;
+        let board = Arc::new(StateBoard::new(version, config.fps.fps()));
+        board.chose_source(&source, &source_reason);
+
+        let hub_slot = HubSlot::default();
+        let area = TargetArea::default();
+        let injectors = Injectors::new(config, area.clone());
+        let (desk, session_desk) = injectors.start(&source, hub_slot.clone())?;
+        let clipboard = Arc::new(ClipboardBoard::new(config.clipboard));
+        clipboard.follow(&source);
+        let cursor = Arc::new(CursorDesk::new(config.cursor));
+
+        let (desk_follows, clipboard_follows) = (desk.clone(), Arc::clone(&clipboard));
+        let area_follows = area.clone();
+        let on_source = Box::new(move |source: &SourceSpec| {
+            if display_of(source).is_none() {
+                area_follows.set(None);
+            }
+            desk_follows.switch(injectors.for_source(source));
+            clipboard_follows.follow(source);
+        });
+        let parts = StreamParts {
+            config,
+            source,
+            events: events.clone(),
+            board: Arc::clone(&board),
+            cursor: Arc::clone(&cursor),
+            area,
+        };
+        let stream = Arc::new(Stream::start(parts, on_source).map_err(HostError::Thread)?);
+
+        let endings = Endings::default();
+        let ends = Ends {
+            endings: endings.clone(),
+            cursor: Arc::clone(&cursor),
+            desk: desk.clone(),
+        };
+        let engine = start_engine(config, media, &events, &stream, (ends, hub_slot.clone()))?;
+        let media_engine = MediaEngine {
+            engine: Arc::clone(&engine),
+            endings,
+            board,
+            stream: Arc::clone(&stream),
+            cursor,
+            clipboard,
+            on_quit,
+        };
+        let hub = Hub::start(HubParts {
+            engine: Arc::new(media_engine),
+            desk: Arc::new(session_desk),
+            stats: collector.reader(),
+            limits: Limits::default(),
+            policy: config.control,
+        })
+        .map_err(HostError::Thread)?;
+        hub_slot.fill(hub.hub().downgrade());
+        let host = Self {
+            hub,
+            engine,
+            _stream: stream,
+            _desk: desk,
+            _collector: collector,
+        };
+        let choices = Choices {
+            source: source_reason,
+            encoder: format!("{}, {}", encoder.name, encoder.reason),
+        };
+        Ok((host, choices))
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        self.hub.hub()
+    }
+
+    /// Names the port on which ICE-TCP connections are accepted and handed over.
+    pub(crate) fn set_tcp_port(&self, port: u16) {
+        self.engine.set_tcp_port(port);
+    }
+}
+
+/// Settles what `auto` means, so that a lost desktop comes back as that desktop. A named source
+/// that is away now may come later.
+fn choose_source(config: &Config) -> Result<(SourceSpec, String), HostError> {
+    let options = SourceOptions {
+        size: size_for(&config.source, config.size),
+        rate: config.fps,
+    };
+    match capture::open(&config.source, options) {
+        Ok(opened) => Ok((opened.spec, opened.reason)),
+        Err(error) if error.is_temporary() && config.source != SourceSpec::Auto => {
+            tracing::warn!(%error, "the source is away; it is tried again when somebody watches");
+            Ok((config.source.clone(), error.to_string()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Everybody who has to hear that a session is over.
+struct Ends {
+    endings: Endings,
+    cursor: Arc<CursorDesk>,
+    desk: Desk,
+}
+
+fn start_engine(
+    config: &Config,
+    media: SocketAddr,
+    events: &EventSink,
+    stream: &Arc<Stream>,
+    (ends, hub): (Ends, HubSlot),
+) -> Result<Arc<Engine>, HostError> {
+    let ends = Arc::new(ends);
+    let parts = |udp: SocketAddr| {
+        let (stream, ends, hub) = (Arc::clone(stream), Arc::clone(&ends), hub.clone());
+        EngineParts {
+            config: EngineConfig {
+                udp,
+                idle_timeout: config.idle_timeout,
+                initial_estimate: Bitrate::clamped(INITIAL_ESTIMATE_BPS),
+            },
+            events: events.clone(),
+            pipeline: Box::new(move || Ok(Arc::clone(stream.pipeline()))),
+            on_channel: Box::new(move |viewer, event| hub.channel_event(viewer, event)),
+            on_end: Box::new(move |viewer, reason| {
+                ends.desk.gone(viewer);
+                ends.cursor.left(viewer);
+                ends.endings.ended(viewer, reason);
+            }),
+        }
+    };
+    // The same number for TCP and UDP makes one firewall rule; any other serves as well.
+    let any = SocketAddr::new(media.ip(), 0);
+    let engine = Engine::start(parts(media)).or_else(|error| {
+        tracing::warn!(%error, address = %media, "media takes another UDP port");
+        Engine::start(parts(any))
+    });
+    let socket_error = |source| HostError::MediaSocket {
+        address: any,
+        source,
+    };
+    engine.map(Arc::new).map_err(socket_error)
+}

@@ -1,0 +1,231 @@
+//! What the parent asks for and is told: sessions under names of its own choice, the source's losses,
+//! statistics, and a conversation of its own.
+
+use super::lines::{Lines, Said};
+use super::protocol::{Reply, Request, SessionRole};
+use control_api::{LostReason, Role, Via, VideoInputState};
+use serde_json::Value;
+use sessions::{
+    Conversation, Flavour, Hub, Identity, Joined, Joining, LoginId, Out, Peer, Session, Taken,
+};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often each session's figures are told.
+const FIGURES_EVERY: Duration = Duration::from_secs(1);
+
+/// The parent, as the hub's thread serves it.
+pub(super) struct Parent {
+    hub: Hub,
+    lines: Lines,
+    logins: AtomicU64,
+}
+
+/// An offer that was answered, or why not.
+type Answered = (String, Result<Joined, sessions::OfferError>);
+
+/// What is going on for the parent.
+#[derive(Default)]
+struct State {
+    sessions: HashMap<String, Session>,
+    /// Offers on their way, and the ends of sessions.
+    offers: JoinSet<Answered>,
+    ends: JoinSet<(String, events::ViewerId, control_api::EndReason)>,
+    lost: Option<LostReason>,
+    /// The second that was told last.
+    second: u64,
+}
+
+impl Parent {
+    pub(super) fn new(hub: Hub, lines: Lines) -> Self {
+        let logins = AtomicU64::new(LoginId::FIRST.0);
+        Self { hub, lines, logins }
+    }
+
+    pub(super) async fn say(&self, reply: &Reply<'_>) {
+        self.lines.write(reply).await;
+    }
+
+    /// Serves until the parent closes its end.
+    pub(super) async fn serve(&self, mut said: mpsc::Receiver<Said>) {
+        let mut state = State::default();
+        let mut video = self.hub.video_input();
+        video.mark_changed();
+        let mut figures = interval(FIGURES_EVERY);
+        figures.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let peer = Peer::new(Identity::local_admin(), Via::Stdio, None);
+        let Some(mut conversation) = self.hub.converse(peer) else {
+            return;
+        };
+        loop {
+            tokio::select! {
+                line = said.recv() => match line {
+                    Some(line) => self.obey(line, &mut state, &mut conversation).await,
+                    None => break,
+                },
+                Some(Ok(answered)) = state.offers.join_next() => self.answer(answered, &mut state).await,
+                Some(Ok((name, viewer, reason))) = state.ends.join_next() => {
+                    if state.sessions.get(&name).is_some_and(|known| known.viewer() == viewer) {
+                        state.sessions.remove(&name);
+                    }
+                    self.say(&Reply::Ended { session: &name, reason }).await;
+                }
+                Ok(()) = video.changed() => {
+                    let now = video.borrow_and_update().clone();
+                    self.tell_of_source(&now, &mut state).await;
+                }
+                _ = figures.tick() => self.tell_figures(&mut state),
+                out = conversation.next() => match out {
+                    Out::Text(text) => self.pass_on(&text).await,
+                    Out::End(_) => break,
+                },
+            }
+        }
+        conversation.finish(control_api::EndReason::Quit).await;
+    }
+
+    async fn obey(&self, line: Said, state: &mut State, conversation: &mut Conversation) {
+        match line {
+            Err(error) => self.complain(None, &error.to_string()).await,
+            Ok(Request::Offer {
+                session,
+                sdp,
+                role,
+                name,
+            }) => {
+                let shown = name.unwrap_or_else(|| session.clone());
+                let joining = Joining {
+                    sdp,
+                    identity: self.identity(role, shown),
+                    via: Via::Stdio,
+                    flavour: Flavour::Page,
+                    ends: None,
+                    channels: None,
+                    notices: None,
+                };
+                let hub = self.hub.clone();
+                state
+                    .offers
+                    .spawn(async move { (session, hub.join(joining).await) });
+            }
+            Ok(Request::Candidate { session, candidate }) => {
+                let Some(known) = state.sessions.get(&session) else {
+                    return self
+                        .complain(Some(&session), "there is no such session")
+                        .await;
+                };
+                // A browser says with an empty one that there are no more.
+                if candidate.is_empty() {
+                    return;
+                }
+                match sessions::sdpfrag::candidate(&candidate) {
+                    Ok(candidate) => known.candidate(candidate),
+                    Err(error) => self.complain(Some(&session), &error.to_string()).await,
+                }
+            }
+            Ok(Request::Close { session }) => match state.sessions.remove(&session) {
+                Some(known) => known.close(control_api::EndReason::Quit),
+                None => {
+                    self.complain(Some(&session), "there is no such session")
+                        .await;
+                }
+            },
+            Ok(Request::Rpc { message }) => {
+                let message = message.to_string();
+                if let Taken::Reply(text) | Taken::TooLong(text) =
+                    conversation.take(message.as_bytes())
+                {
+                    self.pass_on(&text).await;
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, (name, outcome): Answered, state: &mut State) {
+        let Joined {
+            session,
+            sdp,
+            ended,
+        } = match outcome {
+            Ok(joined) => joined,
+            Err(error) => return self.complain(Some(&name), &error.to_string()).await,
+        };
+        let (viewer, told) = (session.viewer(), name.clone());
+        state.ends.spawn(async move {
+            let reason = ended.await.unwrap_or(control_api::EndReason::Error);
+            (told, viewer, reason)
+        });
+        let answer = Reply::Answer {
+            session: &name,
+            sdp: &sdp,
+        };
+        self.say(&answer).await;
+        // A second offer under one name takes the place of the first.
+        if let Some(before) = state.sessions.insert(name, session) {
+            before.close(control_api::EndReason::Replaced);
+        }
+    }
+
+    async fn tell_of_source(&self, now: &VideoInputState, state: &mut State) {
+        if now.reason == state.lost {
+            return;
+        }
+        state.lost = now.reason;
+        match now.reason {
+            Some(reason) => {
+                let reason = serde_json::to_value(reason).unwrap_or_default();
+                let lost = Reply::SignalLost {
+                    reason: reason.as_str().unwrap_or_default(),
+                    why: now.why.as_deref().unwrap_or_default(),
+                };
+                self.say(&lost).await;
+            }
+            None => self.say(&Reply::SignalRestored).await,
+        }
+    }
+
+    fn tell_figures(&self, state: &mut State) {
+        let mut newest = state.second;
+        for (name, session) in &state.sessions {
+            let Some((number, second)) = self.hub.latest_second(session.viewer()) else {
+                continue;
+            };
+            newest = number;
+            let Some(second) = second.filter(|_| number != state.second) else {
+                continue;
+            };
+            let second = serde_json::to_value(second).unwrap_or_default();
+            self.lines.offer(&Reply::Stats {
+                session: name,
+                second,
+            });
+        }
+        state.second = newest;
+    }
+
+    async fn pass_on(&self, text: &str) {
+        let message = serde_json::from_str::<Value>(text).unwrap_or_default();
+        self.say(&Reply::Rpc { message }).await;
+    }
+
+    async fn complain(&self, session: Option<&str>, message: &str) {
+        self.say(&Reply::Error { session, message }).await;
+    }
+
+    /// Each session is another person's, who takes nothing over from the others by itself.
+    fn identity(&self, role: SessionRole, name: String) -> Identity {
+        Identity {
+            role: match role {
+                SessionRole::Viewer => Role::Viewer,
+                SessionRole::Controller => Role::Controller,
+                SessionRole::Admin => Role::Admin,
+            },
+            login: LoginId(self.logins.fetch_add(1, Ordering::Relaxed)),
+            name: Some(name),
+        }
+    }
+}
