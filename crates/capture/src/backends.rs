@@ -9,6 +9,8 @@ use media::{FrameRate, Size};
 use std::fmt;
 use std::str::FromStr;
 
+type OpenFn = fn(&SourceRequest, &Taps) -> Result<Box<dyn Source>, SourceError>;
+
 /// A kind of source.
 #[derive(Clone, Copy, Debug)]
 pub struct Backend {
@@ -16,7 +18,7 @@ pub struct Backend {
     pub name: &'static str,
     /// What it is, in a line.
     pub summary: &'static str,
-    open: fn(&SourceRequest, &Taps) -> Result<Box<dyn Source>, SourceError>,
+    open: OpenFn,
     list: fn() -> Vec<SourceListing>,
 }
 

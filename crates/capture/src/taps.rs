@@ -72,10 +72,8 @@ impl CursorSwitch {
         if self.0.in_picture.swap(in_picture, Ordering::AcqRel) == in_picture {
             return;
         }
-        let mut sources = self.0.sources.lock();
-        let sources = sources
-            .as_mut()
-            .map_or_else(PoisonError::get_mut, |guard| guard);
+        let sources = self.0.sources.lock();
+        let mut sources = sources.unwrap_or_else(PoisonError::into_inner);
         sources.retain(|source| {
             let source = source.upgrade();
             if let Some(source) = &source {
