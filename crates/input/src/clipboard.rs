@@ -2,6 +2,7 @@
 //!
 //! Owns the limit; refuses anything but text.
 
+mod transfer;
 mod x11;
 
 use crate::error::InputError;

@@ -4,6 +4,10 @@
 //! and pads among several viewers; refuses to press what no viewer pressed.
 
 mod pads;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod rules;
 
 use crate::event::{Button, InputEvent, PadEvent, Permissions, TouchPhase};
 use crate::key::KeyCode;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use text::Typist;
 use x11rb::connection::{Connection as _, RequestConnection as _};
 use x11rb::protocol::Event;
+use x11rb::protocol::xproto::ConnectionExt as _;
 use x11rb::protocol::xtest::{self, ConnectionExt as _};
 
 /// Name of the backend.
@@ -197,7 +198,13 @@ impl Injector for Xtest {
 impl Drop for Xtest {
     fn drop(&mut self) {
         if self.session.is_some() {
-            let _ = self.with(|session, _| session.typist.restore(&session.link));
+            // A server forgets what it has not read of a client that hangs up, releases of keys
+            // included: it has to answer first.
+            let _ = self.with(|session, _| {
+                session.typist.restore(&session.link)?;
+                session.link.connection.get_input_focus()?.reply()?;
+                Ok(())
+            });
         }
     }
 }

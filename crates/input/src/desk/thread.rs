@@ -76,13 +76,13 @@ impl InputThread {
         };
         let mut queue = self.shared.queue();
         loop {
-            if queue.closed {
-                return Woken::Closed;
-            }
             if !self.next.busy
                 && let Some(task) = queue.tasks.pop_front()
             {
                 return Woken::Task(task);
+            }
+            if queue.closed {
+                return Woken::Closed;
             }
             let now = MonoTime::now();
             let changed = &self.shared.changed;
@@ -160,7 +160,10 @@ impl InputThread {
         if count.is_power_of_two() {
             tracing::warn!(%error, count, "input could not be injected");
         }
-        if error.is_temporary() {
+        // The first reason is the one to tell: what follows from it says less.
+        let told = self.told.as_ref();
+        let known = told.is_some_and(|told| told.capabilities == Capabilities::NONE);
+        if error.is_temporary() && !known {
             self.tell(Capabilities::NONE, error.to_string());
         }
     }
