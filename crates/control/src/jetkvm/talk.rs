@@ -36,12 +36,19 @@ struct Talk {
     rpc: Option<ChannelId>,
     hid: Option<ChannelId>,
     hid_open: bool,
+    hub: Hub,
     room: watch::Receiver<Arc<RoomView>>,
     video: watch::Receiver<VideoInputState>,
+    input: watch::Receiver<InputState>,
+    events: mpsc::Receiver<Event>,
     controls: bool,
     paused: bool,
+    /// Pauses and resumes that were done.
+    pauses: mpsc::Receiver<bool>,
     shown: Option<VideoState>,
     lane: mpsc::Sender<Job>,
+    /// When a session that was replaced ends.
+    leave_at: Option<Instant>,
 }
 
 /// A call to pause or resume. They are done one after the other, and nothing else waits for them.
@@ -56,83 +63,23 @@ pub(super) async fn serve(parts: Parts) {
         hub,
         device_id,
         version,
-        joined: Joined {
-            session, mut ended, ..
-        },
-        mut events,
-        mut replaced,
+        joined: Joined { session, ended, .. },
+        events,
+        replaced,
     } = parts;
-    let (lane, jobs) = mpsc::channel(LANE_DEPTH);
-    let (done, mut pauses) = mpsc::channel(1);
-    tokio::spawn(work(session.handle(), jobs, done));
-    let mut input = hub.desk().state();
-    let mut talk = Talk {
-        facts: Facts {
-            device_id,
-            version,
-            input: takes_input(&input.borrow_and_update()),
-            ..Facts::default()
-        },
-        hands: Hands::new(session.handle()),
-        controls: session.handle().controls(),
-        session,
-        rpc: None,
-        hid: None,
-        hid_open: false,
-        room: hub.sessions(),
-        video: hub.video_input(),
-        paused: false,
-        shown: None,
-        lane,
+    let facts = Facts {
+        device_id,
+        version,
+        ..Facts::default()
     };
-    let mut leave_at = None;
-    loop {
-        let reason = tokio::select! {
-            biased;
-            _ = &mut ended => return,
-            () = hub.stopped() => Some(EndReason::HostStopped),
-            _ = &mut replaced, if leave_at.is_none() => {
-                leave_at = Some(Instant::now() + FAREWELL);
-                talk.notify(rpc::Event::OtherSessionConnected);
-                None
-            }
-            () = until(leave_at) => Some(EndReason::Replaced),
-            () = until(talk.hands.deadline()) => {
-                let tell = talk.hands.tick(Instant::now());
-                talk.tell(tell);
-                None
-            }
-            event = events.recv() => match event {
-                Some(event) => {
-                    talk.take(event);
-                    None
-                }
-                // Too much came at once.
-                None => Some(EndReason::Error),
-            },
-            Some(paused) = pauses.recv() => {
-                talk.paused_now(paused);
-                None
-            }
-            Ok(()) = talk.room.changed() => {
-                talk.room_changed();
-                None
-            }
-            Ok(()) = talk.video.changed() => {
-                talk.show_video();
-                None
-            }
-            Ok(()) = input.changed() => {
-                let taken = takes_input(&input.borrow_and_update());
-                talk.input_changed(taken);
-                None
-            }
-        };
-        if let Some(reason) = reason {
-            talk.session.close(reason);
-            return;
-        }
-    }
+    let mut talk = Talk::new(hub, facts, session, events);
+    let reason = tokio::select! {
+        biased;
+        // Somebody else ended it.
+        _ = ended => return,
+        reason = talk.run(replaced) => reason,
+    };
+    talk.session.close(reason);
 }
 
 fn takes_input(state: &InputState) -> bool {
@@ -169,6 +116,65 @@ async fn work(
 }
 
 impl Talk {
+    fn new(hub: Hub, facts: Facts, session: Session, events: mpsc::Receiver<Event>) -> Self {
+        let (lane, jobs) = mpsc::channel(LANE_DEPTH);
+        let (done, pauses) = mpsc::channel(1);
+        tokio::spawn(work(session.handle(), jobs, done));
+        let mut input = hub.desk().state();
+        let takes_input = takes_input(&input.borrow_and_update());
+        Self {
+            facts: Facts {
+                input: takes_input,
+                ..facts
+            },
+            hands: Hands::new(session.handle()),
+            controls: session.handle().controls(),
+            session,
+            rpc: None,
+            hid: None,
+            hid_open: false,
+            room: hub.sessions(),
+            video: hub.video_input(),
+            input,
+            hub,
+            events,
+            paused: false,
+            pauses,
+            shown: None,
+            lane,
+            leave_at: None,
+        }
+    }
+
+    /// Takes part until there is a reason to end.
+    async fn run(&mut self, replaced: oneshot::Receiver<()>) -> EndReason {
+        let mut replaced = std::pin::pin!(replaced);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.hub.stopped() => return EndReason::HostStopped,
+                _ = &mut replaced, if self.leave_at.is_none() => {
+                    self.leave_at = Some(Instant::now() + FAREWELL);
+                    self.notify(rpc::Event::OtherSessionConnected);
+                }
+                () = until(self.leave_at) => return EndReason::Replaced,
+                () = until(self.hands.deadline()) => {
+                    let tell = self.hands.tick(Instant::now());
+                    self.tell(tell);
+                }
+                event = self.events.recv() => match event {
+                    Some(event) => self.take(event),
+                    // Too much came at once.
+                    None => return EndReason::Error,
+                },
+                Some(paused) = self.pauses.recv() => self.paused_now(paused),
+                Ok(()) = self.room.changed() => self.room_changed(),
+                Ok(()) = self.video.changed() => self.show_video(),
+                Ok(()) = self.input.changed() => self.input_changed(),
+            }
+        }
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             Event::Opened(channel, label) => self.opened(channel, &label),
@@ -297,7 +303,8 @@ impl Talk {
         }
     }
 
-    fn input_changed(&mut self, input: bool) {
+    fn input_changed(&mut self) {
+        let input = takes_input(&self.input.borrow_and_update());
         if std::mem::replace(&mut self.facts.input, input) != input {
             self.notify(rpc::Event::UsbState { input });
         }
