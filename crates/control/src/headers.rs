@@ -7,7 +7,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 /// The page loads its own files and talks to its own host, nothing else.
-const PAGE_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; \
+const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
                            frame-ancestors 'none'; object-src 'none'";
 
 /// Set unless the handler chose otherwise. Opener and embedder policies isolate the page, which also
