@@ -3,7 +3,8 @@
 //! `cargo run --release -p encode --example encode_time -- [SIZE...] [key=value...]` runs every
 //! combination that the keys `encoder`, `profile`, `threads`, `pictures` and `scene` leave open
 //! (several values: `threads=1,2`), each in a process of its own; `bitrate=8M` and `count=300` are
-//! common to all. Likeness needs `ffmpeg`.
+//! common to all. `source=1920x1080` gives pictures of that size, which the encoder scales. Likeness
+//! needs `ffmpeg`.
 
 use encode::{Encoder, EncoderChoice, EncoderConfig, PictureRequest};
 use media::{
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 8] = [
     ("encoder", "x264"),
     ("profile", "latency,quality"),
     ("threads", "1,2"),
@@ -26,6 +27,7 @@ const KEYS: [(&str, &str); 7] = [
     ("scene", "typing,scrolling,video"),
     ("bitrate", "8M"),
     ("count", "300"),
+    ("source", "same"),
 ];
 
 fn main() -> Outcome<()> {
@@ -82,6 +84,7 @@ fn one(values: &[String]) -> Outcome<()> {
         scene,
         bitrate,
         count,
+        source,
     ] = values
     else {
         return Err("one run takes a size and a value for each key".into());
@@ -99,7 +102,11 @@ fn one(values: &[String]) -> Outcome<()> {
         reference_pictures: pictures.parse()?,
     };
     let choice: EncoderChoice = encoder.parse()?;
-    let canvas = Canvas::new(scene, config.size);
+    let source_size = match source.as_str() {
+        "same" => config.size,
+        other => other.parse()?,
+    };
+    let canvas = Canvas::new(scene, source_size);
     let mut frame = canvas.frame(0);
     let memory_before = resident_mb()?;
     let opening = Instant::now();
@@ -112,7 +119,10 @@ fn one(values: &[String]) -> Outcome<()> {
         stream.push(encoder_open.as_mut(), &frame, index)?;
         memory = f64::max(memory, resident_mb()? - stream.megabytes());
     }
-    let likeness = stream.likeness(&canvas).unwrap_or(f64::NAN);
+    // Scaled pictures have nothing to be compared with.
+    let likeness = Some(&stream).filter(|_| source_size == config.size);
+    let likeness = likeness.and_then(|stream| stream.likeness(&canvas).ok());
+    let likeness = likeness.unwrap_or(f64::NAN);
     let budget = f64::from(config.bitrate.bps()) / 60.0 / 8.0;
     println!(
         "{size:<10} {scene:<9} {encoder:<8} {profile:<9} {threads:>3} {pictures:>3} | {} {:>7.2} | {} | {likeness:>8.1} | {open_ms:>7.1} {:>7.1}",

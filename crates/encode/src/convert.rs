@@ -1,5 +1,6 @@
-//! Pixels as encoders want them: planar 4:2:0, BT.709 limited range.
+//! Pixels as encoders want them: planar 4:2:0, BT.709 limited range, of the stream's size.
 
+use crate::scale::Scaler;
 use media::{Frame, PixelFormat, Size};
 use yuv::{
     BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix,
@@ -23,7 +24,7 @@ pub(crate) struct Planes<'a> {
 
 impl<'a> Planes<'a> {
     /// Planes that follow each other, as [`PixelFormat::I420`] has them.
-    fn of_i420(bytes: &'a [u8], stride: usize, size: Size) -> Result<Self, BadPixels> {
+    pub(crate) fn of_i420(bytes: &'a [u8], stride: usize, size: Size) -> Result<Self, BadPixels> {
         let luma = stride * size.height as usize;
         let chroma = luma / 4;
         if stride < size.width as usize
@@ -44,20 +45,38 @@ impl<'a> Planes<'a> {
     }
 }
 
-/// Turns frames into planes; those that are planes already are lent as they are.
+/// Turns frames into planes of one size; those that are so already are lent as they are.
 #[derive(Debug, Default)]
 pub(crate) struct Converter {
-    planes: Vec<u8>,
+    colours: Colours,
+    scaler: Scaler,
 }
 
 impl Converter {
-    pub(crate) fn planes<'a>(&'a mut self, frame: &'a Frame) -> Result<Planes<'a>, BadPixels> {
-        match frame.format {
+    /// The picture of `frame` in planes of `size`.
+    pub(crate) fn planes<'a>(
+        &'a mut self,
+        frame: &'a Frame,
+        size: Size,
+    ) -> Result<Planes<'a>, BadPixels> {
+        let planes = match frame.format {
             PixelFormat::I420 => Planes::of_i420(frame.bytes(), frame.stride, frame.size),
-            PixelFormat::Bgrx => self.convert(frame),
+            PixelFormat::Bgrx => self.colours.convert(frame),
+        }?;
+        if frame.size == size {
+            return Ok(planes);
         }
+        self.scaler.scale(planes, frame.size, size)
     }
+}
 
+/// Holds what was converted from packed colours.
+#[derive(Debug, Default)]
+struct Colours {
+    planes: Vec<u8>,
+}
+
+impl Colours {
     fn convert(&mut self, frame: &Frame) -> Result<Planes<'_>, BadPixels> {
         let Size { width, height } = frame.size;
         let luma = width as usize * height as usize;
@@ -135,7 +154,7 @@ mod tests {
             }
             let mut converter = Converter::default();
             let frame = frame(PixelFormat::Bgrx, size, stride, bytes);
-            let planes = converter.planes(&frame).unwrap();
+            let planes = converter.planes(&frame, size).unwrap();
             let [blue, green, red] = [0, 1, 2].map(|channel: usize| f32::from(pixel[channel]));
             let wanted = expected(blue, green, red);
             for (plane, wanted) in [planes.y, planes.u, planes.v].iter().zip(wanted) {
@@ -155,7 +174,7 @@ mod tests {
         let bytes: Vec<u8> = (0..48).collect(); // a stride of 8
         let frame = frame(PixelFormat::I420, size, 8, bytes);
         let mut converter = Converter::default();
-        let planes = converter.planes(&frame).unwrap();
+        let planes = converter.planes(&frame, size).unwrap();
         assert_eq!(planes.y.as_ptr(), frame.bytes().as_ptr());
         assert_eq!(
             (planes.u[0], planes.v[0], planes.chroma_stride),
@@ -174,7 +193,7 @@ mod tests {
         ] {
             let frame = frame(format, size, stride, vec![0; bytes]);
             assert_eq!(
-                Converter::default().planes(&frame).err(),
+                Converter::default().planes(&frame, size).err(),
                 Some(BadPixels),
                 "{format:?} {stride}"
             );

@@ -7,7 +7,7 @@ use std::fmt;
 /// How an encoder is opened. A change of size or codec opens a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncoderConfig {
-    /// Picture size, even.
+    /// Size of the stream's pictures, even; frames of another size are scaled.
     pub size: Size,
     /// Highest frame rate.
     pub rate: FrameRate,
@@ -105,14 +105,6 @@ pub enum EncodeError {
         /// Reason in words.
         why: Cow<'static, str>,
     },
-    /// A frame that does not fit the configuration: open a new encoder.
-    #[error("a {got} frame came to an encoder open for {want}")]
-    SizeChanged {
-        /// Size of the encoder.
-        want: Size,
-        /// Size of the frame.
-        got: Size,
-    },
     /// One picture failed; opening the encoder again may help.
     #[error("encoder {name} failed on a picture: {why}")]
     Picture {
@@ -134,10 +126,11 @@ pub trait Encoder: Send {
     /// What it can do.
     fn caps(&self) -> EncoderCaps;
 
-    /// Encodes `frame`. The unit is complete when [`poll`](Self::poll) returns it.
+    /// Encodes `frame`, scaled as a whole into the size of the stream if it has another. The unit
+    /// is complete when [`poll`](Self::poll) returns it.
     ///
     /// # Errors
-    /// [`EncodeError::SizeChanged`] for a frame of another size; [`EncodeError::Picture`] otherwise.
+    /// [`EncodeError::Picture`].
     fn submit(&mut self, frame: &Frame, request: PictureRequest) -> Result<(), EncodeError>;
 
     /// Moves the next finished access unit into `unit` (whose `data` keeps its capacity): index,

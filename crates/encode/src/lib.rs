@@ -1,6 +1,6 @@
 //! Video encoders behind one trait, a table of backends, and the choice between them.
 //!
-//! Owns colour conversion and bitstream facts; refuses to know about consumers or networks.
+//! Owns colour conversion, scaling and bitstream facts; refuses to know about consumers or networks.
 
 mod backends;
 #[cfg(feature = "x264")]
@@ -16,6 +16,8 @@ mod rate;
 mod references;
 #[cfg(feature = "x264")]
 mod renumber;
+#[cfg(any(feature = "x264", feature = "openh264"))]
+mod scale;
 pub mod scripted;
 #[cfg(feature = "x264")]
 mod x264;

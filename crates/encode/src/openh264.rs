@@ -83,7 +83,7 @@ impl OpenH264 {
     fn code(&mut self, frame: &Frame, keyframe: bool) -> Result<FrameType, Cow<'static, str>> {
         let planes = self
             .converter
-            .planes(frame)
+            .planes(frame, self.size)
             .map_err(|error| error.to_string())?;
         if keyframe {
             self.coder.force_intra_frame();
@@ -148,12 +148,6 @@ impl Encoder for OpenH264 {
     }
 
     fn submit(&mut self, frame: &Frame, request: PictureRequest) -> Result<(), EncodeError> {
-        if frame.size != self.size {
-            return Err(EncodeError::SizeChanged {
-                want: self.size,
-                got: frame.size,
-            });
-        }
         let coded = self.code(frame, request.keyframe);
         let failed = |why| EncodeError::Picture { name: NAME, why };
         let reference = match (coded.map_err(failed)?, self.last) {

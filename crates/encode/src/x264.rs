@@ -116,13 +116,7 @@ impl Encoder for X264 {
     }
 
     fn submit(&mut self, frame: &Frame, request: PictureRequest) -> Result<(), EncodeError> {
-        if frame.size != self.size {
-            return Err(EncodeError::SizeChanged {
-                want: self.size,
-                got: frame.size,
-            });
-        }
-        let planes = self.converter.planes(frame).map_err(failed)?;
+        let planes = self.converter.planes(frame, self.size).map_err(failed)?;
         let mut keyframe = request.keyframe || self.core.references.newest().is_none();
         let task = match request.refine {
             _ if keyframe => Task::Keyframe,

@@ -4,7 +4,7 @@ use crate::ffmpeg::{Headers, decode};
 use crate::pictures::{Scene, psnr};
 use crate::session::{SIZE, Session, config, stream};
 use encode::h264::{NalType, nal_units};
-use encode::{BACKENDS, EncodeError, EncoderConfig, PictureRequest};
+use encode::{BACKENDS, EncoderConfig};
 use media::{Bitrate, QualityProfile, Reference, Size};
 
 /// The configurations in which people run an encoder.
@@ -161,18 +161,28 @@ fn a_new_bitrate_shows_in_the_next_pictures_without_a_keyframe() {
 }
 
 #[test]
-fn frames_of_another_size_are_refused() {
+fn frames_of_another_size_are_scaled_into_the_same_stream() {
+    let double = Size::new(SIZE.width * 2, SIZE.height * 2);
     for backend in BACKENDS {
         let mut session = Session::open(backend.name, &config());
-        session.play(Scene::Text, 0..2);
-        let other = Scene::Text.i420(Size::new(640, 480), 0);
-        let refused = session.encoder.submit(&other, PictureRequest::default());
-        let Err(EncodeError::SizeChanged { want, got }) = refused else {
-            panic!("{}: {refused:?}", backend.name);
-        };
-        assert_eq!((want, got), (SIZE, Size::new(640, 480)));
-        // The encoder is as it was.
-        assert!(!session.encode(&Scene::Still.i420(SIZE, 2)).is_keyframe());
+        let units = [
+            session.encode(&Scene::Gradient.i420(SIZE, 0)),
+            session.encode(&Scene::Gradient.bgrx(double, 0)),
+            session.encode(&Scene::Gradient.i420(SIZE, 0)),
+        ];
+        let keyframes = units.each_ref().map(|unit| unit.is_keyframe());
+        assert_eq!(keyframes, [true, false, false], "{}", backend.name);
+        assert!(units.iter().all(|unit| unit.size == SIZE));
+        let decoded = decode(&stream(&units), SIZE);
+        let mut shrunk = vec![0; SIZE.pixels() as usize];
+        let large = Scene::Gradient.i420(double, 0);
+        for (place, luma) in shrunk.iter_mut().enumerate() {
+            let (x, y) = (place % SIZE.width as usize, place / SIZE.width as usize);
+            *luma = large.bytes()[2 * y * large.stride + 2 * x];
+        }
+        let luma = &decoded[1][..shrunk.len()];
+        let db = psnr(luma, &shrunk);
+        assert!(db > 30.0, "{}: {db} dB", backend.name);
     }
 }
 
