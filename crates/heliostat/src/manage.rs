@@ -2,7 +2,7 @@
 
 use crate::cli::{CallFlags, Lifetime, ShareFlags};
 use crate::print;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use control::management::{Client, socket_path};
 use host::config::Config;
 use serde::Deserialize;
@@ -25,11 +25,9 @@ struct ShareLink {
 /// The host that listens where the configuration says.
 fn connect(config: &Config) -> anyhow::Result<Client> {
     let path = socket_path(config.runtime_dir.as_deref(), config.listen.port());
-    Client::connect(&path).with_context(|| {
-        format!(
-            "start one with `heliostat`, or name its port: --listen {}:PORT",
-            config.listen.ip()
-        )
+    Client::connect(&path).map_err(|error| {
+        let ip = config.listen.ip();
+        anyhow!("{error}; start one with `heliostat`, or name its port: --listen {ip}:PORT")
     })
 }
 

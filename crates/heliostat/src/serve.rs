@@ -36,6 +36,9 @@ pub(crate) fn serve(resolved: &Resolved) -> anyhow::Result<ExitCode> {
             "  players  WHEP at /whep with the bearer token {token}"
         ));
     }
+    if let Some(words) = &started.jetkvm {
+        say(&format!("  JetKVM   {words}"));
+    }
     say(&format!("\nOpen {}", started.link));
     match signals.forever().next() {
         Some(signal) => tracing::info!(signal, "stopping"),

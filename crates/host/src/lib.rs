@@ -9,6 +9,7 @@ mod desk;
 pub mod doctor;
 mod engine;
 mod input;
+mod jetkvm;
 mod media_host;
 mod serve;
 mod settings;

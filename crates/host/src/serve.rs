@@ -1,8 +1,10 @@
 //! The host with its front door: page, signalling and logins on one port, media beside it.
 
 use crate::config::{Config, is_loopback};
+use crate::jetkvm;
 use crate::media_host::MediaHost;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 /// Why the host did not start.
@@ -31,6 +33,14 @@ pub enum HostError {
         /// Reason.
         source: std::io::Error,
     },
+    /// JetKVM clients cannot be served.
+    #[error("JetKVM clients cannot be served: {path}: {why}")]
+    JetKvm {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The system gives no thread.
     #[error("the system gives no thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -47,6 +57,8 @@ pub struct Started {
     pub source: String,
     /// Which encoder, and why.
     pub encoder: String,
+    /// How JetKVM clients get in, if they are served.
+    pub jetkvm: Option<String>,
     /// Fingerprint of the certificate, with TLS.
     pub fingerprint: Option<String>,
 }
@@ -91,6 +103,12 @@ impl Host {
         callbacks: Callbacks,
     ) -> Result<(Self, Started), HostError> {
         let mut door = door_config(config);
+        let mut jetkvm = None;
+        if config.jetkvm {
+            let opened = jetkvm::open(config)?;
+            door.jetkvm = Some(opened.door);
+            jetkvm = Some(opened.words);
+        }
         let bound = control::Server::bind(&door)?;
         let runtime_dir = config.runtime_dir.as_deref();
         let port = bound.local_addr().port();
@@ -112,6 +130,7 @@ impl Host {
             player_token: (!config.open_access).then(|| server.player_token().to_owned()),
             source: choices.source,
             encoder: choices.encoder,
+            jetkvm,
             fingerprint: server.fingerprint().map(ToString::to_string),
         };
         let host = Self {
