@@ -13,6 +13,7 @@ mod held;
 mod injector;
 mod key;
 mod key_table;
+mod notches;
 mod nothing;
 mod recording;
 mod uinput;

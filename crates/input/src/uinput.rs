@@ -1,21 +1,77 @@
 //! `uinput`: as devices of the kernel, which everything on the machine takes for real ones.
+//!
+//! Owns the devices; refuses text, because what a key types is decided above the kernel.
+
+mod devices;
+mod pad;
+mod translate;
 
 use crate::backends::OpenRequest;
 use crate::error::InputError;
-use crate::event::InputEvent;
-use crate::injector::{Capabilities, Injector};
+use crate::event::{InputEvent, PadEvent};
+use crate::injector::{Capabilities, FeedbackSink, Injector};
+use devices::Devices;
+use pad::Pad;
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use translate::Translator;
 
 /// Name of the backend.
 pub(crate) const NAME: &str = "uinput";
 
-pub(crate) struct Uinput;
+/// A keyboard, a mouse, a tablet, a touch screen, and a pad for each that a viewer has.
+pub(crate) struct Uinput {
+    devices: Devices,
+    translator: Translator,
+    pads: BTreeMap<u8, Pad>,
+    feedback: FeedbackSink,
+}
 
 impl Uinput {
-    pub(crate) fn open(_request: &OpenRequest) -> Result<Self, InputError> {
-        Err(InputError::Unsupported {
-            what: "uinput".to_owned(),
-            why: "/dev/uinput is not there".to_owned(),
+    pub(crate) fn open(request: &OpenRequest) -> Result<Self, InputError> {
+        Ok(Self {
+            devices: Devices::create().map_err(|error| refused(&error))?,
+            translator: Translator::new(request.area.clone()),
+            pads: BTreeMap::new(),
+            feedback: request.feedback.clone(),
         })
+    }
+
+    fn pad(&mut self, event: &PadEvent) -> Result<(), InputError> {
+        match event {
+            PadEvent::Connected { index, name } => {
+                let feedback = self.feedback.clone();
+                let pad = Pad::plug(*index, name, feedback).map_err(|error| refused(&error))?;
+                self.pads.insert(*index, pad);
+            }
+            PadEvent::State { index, state } => {
+                if let Some(pad) = self.pads.get(index) {
+                    pad.set(state)?;
+                }
+            }
+            PadEvent::Gone { index } => {
+                self.pads.remove(index);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says what to do about it. Neither kind of refusal goes away by itself.
+fn refused(error: &std::io::Error) -> InputError {
+    let why = match error.kind() {
+        ErrorKind::NotFound => {
+            "/dev/uinput is not there: load the kernel module with `modprobe uinput`".to_owned()
+        }
+        ErrorKind::PermissionDenied => {
+            "this user may not open /dev/uinput: add it to the group that may, or a udev rule"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    };
+    InputError::Unsupported {
+        what: NAME.to_owned(),
+        why,
     }
 }
 
@@ -25,10 +81,29 @@ impl Injector for Uinput {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::NONE
+        Capabilities {
+            text: false,
+            ..Capabilities::ALL
+        }
     }
 
-    fn inject(&mut self, _event: &InputEvent) -> Result<(), InputError> {
-        Ok(())
+    fn inject(&mut self, event: &InputEvent) -> Result<(), InputError> {
+        match event {
+            InputEvent::Pad(event) => self.pad(event),
+            InputEvent::Text(_) => Err(InputError::Unsupported {
+                what: NAME.to_owned(),
+                why: "the kernel knows keys, not characters: press the keys instead".to_owned(),
+            }),
+            event => {
+                let Some((device, events)) = self.translator.translate(event) else {
+                    return Err(InputError::Unsupported {
+                        what: NAME.to_owned(),
+                        why: format!("the kernel has nothing for {event:?}"),
+                    });
+                };
+                self.devices.emit(device, &events)?;
+                Ok(())
+            }
+        }
     }
 }

@@ -80,7 +80,7 @@ fn a_cursor_left_out_is_told_by_its_looks_and_places_and_makes_no_frames() {
     let soft = |alpha: &u8| (1..255).contains(alpha);
     let alphas = |bytes: &[u8]| bytes.iter().skip(3).step_by(4).copied().collect::<Vec<_>>();
     assert_eq!(alphas(&looks.rgba), alphas(&image.pixels_rgba));
-    assert!(alphas(&looks.rgba).iter().any(|alpha| soft(alpha)));
+    assert!(alphas(&looks.rgba).iter().any(soft));
     let first = place(&told, |_| true);
     assert_eq!(
         (at(first.x, 1920), at(first.y, 1200), first.visible),

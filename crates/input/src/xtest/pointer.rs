@@ -5,41 +5,22 @@
 use super::fake;
 use crate::area::TargetArea;
 use crate::event::{Button, InputEvent, TouchPhase};
+use crate::notches::Notches;
 use crate::x11::{Link, XResult};
 use media::Size;
 use x11rb::protocol::xproto::{
     BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConnectionExt as _, MOTION_NOTIFY_EVENT,
 };
 
-/// What the page counts the wheel in.
-const UNITS_PER_NOTCH: i32 = 120;
-/// Most notches that one message turns the wheel by: a flick, not a flood.
-const MAX_NOTCHES: i32 = 100;
 /// X's button numbers for a notch: backwards and forwards.
 const VERTICAL: [u8; 2] = [4, 5];
 const HORIZONTAL: [u8; 2] = [6, 7];
-
-/// A wheel whose parts of a notch are kept, because X knows whole ones only.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wheel(i32);
-
-impl Wheel {
-    /// Whole notches after turning by so many units. Turning back forgets what was saved up.
-    pub(super) fn turn(&mut self, units: i32) -> i32 {
-        if self.0.signum() * units.signum() < 0 {
-            self.0 = 0;
-        }
-        let turned = self.0.saturating_add(units);
-        self.0 = turned % UNITS_PER_NOTCH;
-        (turned / UNITS_PER_NOTCH).clamp(-MAX_NOTCHES, MAX_NOTCHES)
-    }
-}
 
 /// The pointer of one connection.
 #[derive(Debug)]
 pub(super) struct Pointer {
     area: TargetArea,
-    wheels: [Wheel; 2],
+    wheels: [Notches; 2],
     finger: Option<u8>,
 }
 
@@ -47,7 +28,7 @@ impl Pointer {
     pub(super) fn new(area: TargetArea) -> Self {
         Self {
             area,
-            wheels: [Wheel::default(); 2],
+            wheels: [Notches::default(); 2],
             finger: None,
         }
     }
@@ -143,27 +124,5 @@ const fn number(button: Button) -> u8 {
         Button::Right => 3,
         Button::Back => 8,
         Button::Forward => 9,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_of_a_notch_add_up() {
-        let mut wheel = Wheel::default();
-        let turned: Vec<i32> = [40, 40, 40, 240, -10, -110, 30, 200]
-            .map(|units| wheel.turn(units))
-            .to_vec();
-        assert_eq!(turned, [0, 0, 1, 2, 0, -1, 0, 1]);
-    }
-
-    #[test]
-    fn turning_back_does_not_first_undo_what_was_saved_up() {
-        let mut wheel = Wheel::default();
-        assert_eq!(wheel.turn(119), 0);
-        assert_eq!(wheel.turn(-120), -1);
-        assert_eq!(wheel.turn(i32::MAX), MAX_NOTCHES);
     }
 }
