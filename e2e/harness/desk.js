@@ -48,7 +48,7 @@ export class Desk {
     });
     socket.on("message", (data) => {
       const { id, method, params, ...answer } = JSON.parse(data.toString());
-      if (method === "host.state") this.host = params;
+      if (method === "hostState") this.host = params;
       this.#waiting.get(id)?.(answer);
       this.#waiting.delete(id);
     });
@@ -68,7 +68,7 @@ export class Desk {
   }
 
   async viewers() {
-    return (await this.ask("host.info")).result.viewers;
+    return (await this.ask("getHostState")).result.viewers;
   }
 
   /** Waits until the host counts this many viewers. */

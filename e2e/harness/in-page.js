@@ -97,7 +97,7 @@ class Conversation {
   #overhear(data) {
     if (typeof data !== "string") return;
     const { id, method, params, result, error } = JSON.parse(data);
-    if (method === "stats.frames") this.frames.push(...params.frames);
+    if (method === "statsFrames") this.frames.push(...params.frames);
     this.#waiting.get(id)?.({ result, error });
   }
 

@@ -84,7 +84,7 @@ export class Viewer {
 
   /** Has the host tell its times of each frame from now on. */
   watchHost() {
-    return this.rpc("stats.subscribe", { frames: true });
+    return this.rpc("subscribeStats", { frames: true });
   }
 
   /** What was noted under `name` in the page. */

@@ -132,7 +132,7 @@ scenario("without a login, or from another site's page, nothing opens", async (r
   await refused(403, { headers, from: `http://127.0.0.1:${host.port + 1}` });
   await refused(403, { headers, from: null });
   const desk = await Desk.open(rig, host.origin, headers);
-  assert.ok((await desk.ask("host.info")).result.version);
+  assert.ok((await desk.ask("getHostState")).result.version);
 
   const guess = () => fetch(`${host.origin}/login?token=guessed`);
   const wrong = await guess();
