@@ -123,7 +123,7 @@ impl fmt::Display for SourceSpec {
 /// How the pictures shall be, whatever the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceOptions {
-    /// Size asked for; sources with a size of their own refuse another.
+    /// Size asked for; a source with a size of its own keeps it, and the stream is scaled.
     pub size: Option<Size>,
     /// Highest frame rate.
     pub rate: FrameRate,

@@ -27,7 +27,7 @@ pub struct SourceInfo {
 pub struct SourceRequest {
     /// What follows the colon in `--source name:target`.
     pub target: Option<String>,
-    /// Size asked for; sources with a size of their own refuse another.
+    /// Size asked for; a source with a size of its own keeps it, and the stream is scaled.
     pub size: Option<Size>,
     /// Highest frame rate.
     pub rate: FrameRate,

@@ -154,12 +154,6 @@ impl X11 {
         let target = Target::parse(request.target.as_deref());
         let display = Display::open(target.display.as_deref())?;
         let area = display.area(target.monitor.as_deref())?;
-        if request.size.is_some_and(|size| size != area.size) {
-            return Err(display.unsupported(format!(
-                "its size is {}: leave out --size, or set that size there first (xrandr)",
-                area.size
-            )));
-        }
         let damage = subscribe(&display).map_err(|error| display.lost(error))?;
         let cursor_out = match &taps.cursor {
             None => None,
