@@ -67,7 +67,7 @@ impl Stage {
     }
 }
 
-/// The host's times of one frame, as its `stats.frames` tells them.
+/// The host's times of one frame, as its `statsFrames` tells them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HostTimes {

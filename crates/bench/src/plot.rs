@@ -167,6 +167,7 @@ impl Figure {
         self.stage_names(&names);
         self.bars(FAR_LEFT, &bars);
         for variant in &report.variants {
+            self.note(&labelled(report, variant, &sights(variant)));
             let missed = variant.input.as_ref().map_or(0, |input| input.missed);
             if missed > 0 {
                 let text = labelled(report, variant, &format!("{missed} presses never showed"));
@@ -373,6 +374,18 @@ fn labelled(report: &Report, variant: &VariantReport, label: &str) -> String {
         0 | 1 => label.to_owned(),
         _ => format!("{} {label}", variant.name),
     }
+}
+
+/// When presses were first seen, in words.
+fn sights(variant: &VariantReport) -> String {
+    let series = variant.input.iter().flat_map(|input| &input.series);
+    let words = series.filter_map(|series| {
+        let Summary { p50_ms, p95_ms, .. } = series.first_sight?;
+        let InputSeries { scene, kind, .. } = series;
+        Some(format!("{scene}, {kind} {p50_ms:.1} / {p95_ms:.1} ms"))
+    });
+    let words: Vec<String> = words.collect();
+    format!("first sight (rVFC), p50 / p95: {}", words.join(" · "))
 }
 
 fn named(series: &InputSeries, band: &InputBand) -> String {

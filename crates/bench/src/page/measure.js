@@ -7,6 +7,7 @@ const FRAME_BUFFER = 16;
 const LOOK_FOR_TRACK_MS = 5;
 const LOOK_FOR_CHANGE_MS = 200;
 const SUBSCRIPTION = "heliostat-bench";
+const REPORT = /"stats(Frames|Second)"/;
 
 /** `setup` is {readerSource, sourceWidth, sourceHeight}. */
 function measureHeliostat(setup) {
@@ -32,11 +33,11 @@ function measureHeliostat(setup) {
   function overhear(event) {
     const { data } = event;
     if (typeof data !== "string") return;
-    const isReport = data.includes('"stats.') || data.includes(SUBSCRIPTION);
+    const isReport = REPORT.test(data) || data.includes(SUBSCRIPTION);
     if (!isReport) return;
     const message = JSON.parse(data);
-    if (message.error) batch.problems.push(`stats.subscribe: ${message.error.message}`);
-    if (message.method === "stats.frames") batch.host.push(...message.params.frames);
+    if (message.error) batch.problems.push(`subscribeStats: ${message.error.message}`);
+    if (message.method === "statsFrames") batch.host.push(...message.params.frames);
     event.stopImmediatePropagation();
   }
 
@@ -51,7 +52,7 @@ function measureHeliostat(setup) {
 
   function subscribe() {
     const params = { frames: true };
-    const request = { jsonrpc: "2.0", id: SUBSCRIPTION, method: "stats.subscribe", params };
+    const request = { jsonrpc: "2.0", id: SUBSCRIPTION, method: "subscribeStats", params };
     if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(request));
   }
 

@@ -125,7 +125,7 @@ setInterval(() => {
   const socket = new WebSocket(`ws://${location.host}/`);
   socket.onmessage = ({ data }) => heard.push(data);
   const params = { frames: [{ rtp: 5, capturedUs: 1000, queueUs: 3, repeated: false }] };
-  for (const data of [{ method: "stats.frames", params }, { method: "host.state" }])
+  for (const data of [{ method: "statsFrames", params }, { method: "hostState" }])
     socket.dispatchEvent(new MessageEvent("message", { data: JSON.stringify(data) }));
 })();
 </script>"#;
@@ -199,7 +199,7 @@ fn every_decoded_frame_is_read_and_joined() {
 
     // The page is spared the reports that were asked for on its socket, and hears all else.
     let heard = cdp.evaluate(&page.tab, "JSON.stringify(heard)").unwrap();
-    assert_eq!(heard, r#"["{\"method\":\"host.state\"}"]"#);
+    assert_eq!(heard, r#"["{\"method\":\"hostState\"}"]"#);
 }
 
 #[test]
