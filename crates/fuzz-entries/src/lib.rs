@@ -24,6 +24,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("annex_b", annex_b),
     ("barcode", barcode),
     ("settings", settings),
+    ("stdio_line", stdio_line),
     ("jetkvm_hidrpc", jetkvm_hidrpc),
     ("jetkvm_signalling", jetkvm_signalling),
     ("jetkvm_rpc", jetkvm_rpc),
@@ -113,6 +114,11 @@ fn settings(bytes: &[u8]) {
             .or_insert_with(|| "/nowhere".to_owned());
         let _ = Resolved::load(&around);
     }
+}
+
+/// What a parent program writes.
+fn stdio_line(bytes: &[u8]) {
+    let _ = host::stdio::protocol::read(bytes);
 }
 
 /// Messages one after the other: a length, a pause before it in milliseconds, its bytes.

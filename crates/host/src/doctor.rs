@@ -48,6 +48,7 @@ impl fmt::Display for Finding {
 pub fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = sources();
     findings.extend(encoders());
+    findings.push(input());
     findings.push(port(config));
     findings.push(socket_buffers());
     findings.push(priority());
@@ -92,6 +93,33 @@ fn encoders() -> Vec<Finding> {
         fix: None,
     };
     listed.iter().map(describe).collect()
+}
+
+/// Devices of the kernel: game pads need them, and every source that is no X display.
+const UINPUT: &str = "/dev/uinput";
+
+fn input() -> Finding {
+    let opened = std::fs::OpenOptions::new().write(true).open(UINPUT);
+    let only_x = "only X displays take input, and no game pads";
+    let (health, detail, fix) = match opened {
+        Ok(_) => (Health::Good, format!("{UINPUT} can be used"), None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (
+            Health::Fair,
+            format!("there is no {UINPUT}: {only_x}"),
+            Some("sudo modprobe uinput".to_owned()),
+        ),
+        Err(error) => (
+            Health::Fair,
+            format!("{UINPUT} cannot be used ({error}): {only_x}"),
+            Some(format!("sudo setfacl -m \"u:$USER:rw\" {UINPUT}")),
+        ),
+    };
+    Finding {
+        what: "input",
+        health,
+        detail,
+        fix,
+    }
 }
 
 fn port(config: &Config) -> Finding {
