@@ -220,6 +220,7 @@ export class Driving {
     const isTaken = !this.#letsGo && this.room.driver !== undefined;
     if (isTaken && this.#takenBy === "nobody") this.#takenBy = "somebody";
     this.#letsGo = false;
+    this.#tell("control", undefined);
     this.#typist?.cancel();
     this.#clipboard.stop();
   }
@@ -231,7 +232,10 @@ export class Driving {
     const isOwn = this.#takenBy === "own session";
     const mayTake = isOwn || you.role === "admin";
     this.#takenBy = "nobody";
-    const run = () => void this.#ask(mayTake ? "takeControl" : "askControl");
+    const run = () => {
+      this.#tell("taken", undefined);
+      void this.#ask(mayTake ? "takeControl" : "askControl");
+    };
     const label = mayTake ? "Take back" : "Ask for control";
     const text = lostControlText(isOwn && driver.name === you.name ? undefined : driver.name);
     const actions = [{ label, primary: true, run }];

@@ -94,7 +94,7 @@ export class Capture {
     this.#engaged = sender !== undefined && able !== undefined && takesAnything(able);
     if (hadKeyboard && !this.#engaged) this.#typingUntilMs = performance.now() + STILL_TYPING_MS;
     const target = this.#engaged ? sender : undefined;
-    this.pointer.connect(target, { mouse: able?.pointer === true, touch: able?.touch === true });
+    this.pointer.connect(target, { mouse: able?.pointer === true, touch: takesFingers(able) });
     if (isNew || !able?.pads) {
       this.#pads?.leave();
       this.#pads = undefined;
@@ -242,6 +242,11 @@ export class Capture {
     this.#looking = true;
     requestAnimationFrame(look);
   }
+}
+
+/** One finger as a mouse button is all that XTEST makes of touches: gestures made here do more. */
+function takesFingers(able: InputState | undefined): boolean {
+  return able?.touch === true && !able.backend?.startsWith("xtest");
 }
 
 function takesAnything({ keyboard, pointer, touch, pads, text }: InputState): boolean {

@@ -65,7 +65,6 @@ export class HostCursor {
   /** The host draws it into the picture, where a second one would only be in the way. */
   setInPicture(inPicture: boolean): void {
     this.#isInPicture = inPicture;
-    if (inPicture) this.#shape = undefined;
     this.show();
   }
 
@@ -74,7 +73,8 @@ export class HostCursor {
     const { style } = this.ground.root;
     style.cursor = this.#mode === "own" ? this.#ownCursor() : "";
     const box = this.ground.pictureBox();
-    const visible = this.#mode === "told" && this.#shape && this.#place?.visible;
+    const isTold = this.#mode === "told" && !this.#isInPicture;
+    const visible = isTold && this.#shape && this.#place?.visible;
     this.root.hidden = !visible || !box;
     if (!this.#shape || !this.#place || !box) return;
     const scale = box.width / (this.ground.pictureSize.width || 1);
