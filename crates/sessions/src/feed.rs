@@ -148,7 +148,17 @@ impl Feed {
         if caller.viewer().is_none() {
             return;
         }
-        let Some(image) = state.image else { return };
+        let Some(image) = state.image else {
+            // It has become part of the picture: a second one must not stay beside it.
+            if self.shown.cursor_id.take().is_some() {
+                let (x, y) = state.at;
+                let visible = false;
+                let gone = CursorMoved { x, y, visible };
+                self.shown.cursor_at = None;
+                texts.extend(notification::<notifications::CursorMove>(&gone));
+            }
+            return;
+        };
         if self.shown.cursor_id.replace(image.id) != Some(image.id) {
             let shape = CursorShape {
                 id: image.id,
