@@ -41,6 +41,11 @@ impl Thing {
         }
     }
 
+    /// Whether it only changes what others mean: it neither types nor repeats.
+    fn is_modifier(self) -> bool {
+        matches!(self, Self::Key(code) if code.is_modifier())
+    }
+
     const fn is_allowed(self, may: Permissions) -> bool {
         match self {
             Self::Key(_) => may.keyboard,
@@ -213,6 +218,9 @@ impl Held {
             Reliable::Key { seq, code, down } => {
                 self.viewer(id).last_seq = Some(seq);
                 if let Some(code) = code {
+                    if down && !code.is_modifier() {
+                        self.press_modifiers_again(id, now, out);
+                    }
                     self.press_or_release(id, (Thing::Key(code), down), Some(seq), now, out);
                 }
             }
@@ -227,6 +235,9 @@ impl Held {
                     self.event(id, InputEvent::MoveTo { x, y }, now, out);
                 }
                 if let Some(button) = button {
+                    if down {
+                        self.press_modifiers_again(id, now, out);
+                    }
                     let thing = Thing::Button(button);
                     self.press_or_release(id, (thing, down), Some(seq), now, out);
                 }
@@ -234,6 +245,7 @@ impl Held {
             Reliable::Text(text) => self.event(id, InputEvent::Text(text), now, out),
             Reliable::Wheel { dx, dy } => {
                 let (dx, dy) = (dx.into(), dy.into());
+                self.press_modifiers_again(id, now, out);
                 self.event(id, InputEvent::Wheel { dx, dy }, now, out);
             }
             Reliable::ReleaseAll => self.release_all(id, out),
@@ -363,6 +375,17 @@ impl Held {
         }
     }
 
+    /// What comes in order was done with the modifiers that were pressed before it and not released
+    /// since, also if the page fell silent in between: a capital letter stays one.
+    fn press_modifiers_again(&mut self, id: ViewerId, now: MonoTime, out: &mut Vec<InputEvent>) {
+        let holds = self.viewer(id).holds.iter();
+        let silent = holds.filter(|(thing, hold)| !hold.down && thing.is_modifier());
+        let again: Vec<_> = silent.map(|(thing, hold)| (*thing, hold.seq)).collect();
+        for (thing, seq) in again {
+            self.press(id, thing, seq, now, out);
+        }
+    }
+
     fn release(&mut self, id: ViewerId, thing: Thing, out: &mut Vec<InputEvent>) {
         let hold = self.viewer(id).holds.remove(&thing);
         if hold.is_some_and(|hold| hold.down) && !self.is_down(thing) {
@@ -428,8 +451,10 @@ impl Held {
                 again.push((*thing, seq));
             }
         }
-        self.release_where(id, out, |_, hold| {
-            let known = hold.seq.filter(|seq| !is_after(*seq, last_seq));
+        self.release_where(id, out, |thing, hold| {
+            // What is on its way may need the modifier, whose release comes after it.
+            let waits = thing.is_modifier() && !up_to_date;
+            let known = hold.seq.filter(|seq| !waits && !is_after(*seq, last_seq));
             known.is_some_and(|seq| !listed.contains(&seq))
         });
         for (thing, seq) in again {

@@ -39,6 +39,11 @@ impl Bench {
         self.step(viewer, Step::Reliable(Reliable::Key { seq, code, down }))
     }
 
+    fn shift(&mut self, viewer: ViewerId, seq: u16, down: bool) -> Vec<InputEvent> {
+        let code = KeyCode::from_code("ShiftLeft");
+        self.step(viewer, Step::Reliable(Reliable::Key { seq, code, down }))
+    }
+
     fn held(&mut self, viewer: ViewerId, last_seq: u16, seqs: &[u16]) -> Vec<InputEvent> {
         let seqs = seqs.to_vec();
         self.step(viewer, Step::Motion(Motion::Held { last_seq, seqs }))
@@ -133,6 +138,41 @@ fn a_release_that_is_still_on_its_way_is_believed_early_and_only_once() {
     assert_eq!(bench.key(A, 1, true), down());
     assert_eq!(bench.held(A, 0, &[]), NOTHING);
     assert_eq!(bench.key(A, 2, false), up());
+}
+
+fn shifted(down: bool) -> InputEvent {
+    let code = KeyCode::from_code("ShiftLeft").unwrap();
+    InputEvent::Key { code, down }
+}
+
+#[test]
+fn a_modifier_waits_for_what_was_typed_with_it() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.shift(A, 1, true), [shifted(true)]);
+    // By then the letter was typed and Shift released, and neither is here yet.
+    assert_eq!(bench.held(A, 4, &[]), NOTHING);
+    assert_eq!(bench.key(A, 2, true), down());
+    assert_eq!(bench.held(A, 4, &[]), up(), "the letter would repeat");
+    assert_eq!(bench.key(A, 3, false), NOTHING);
+    assert_eq!(bench.shift(A, 4, false), [shifted(false)]);
+}
+
+#[test]
+fn a_modifier_released_for_silence_is_there_for_what_comes_late() {
+    let mut bench = Bench::new();
+    bench.shift(A, 1, true);
+    assert_eq!(bench.pass(SILENCE), [shifted(false)]);
+    let capital = [vec![shifted(true)], down()].concat();
+    assert_eq!(bench.key(A, 2, true), capital);
+    assert_eq!(bench.key(A, 3, false), up());
+    assert_eq!(bench.shift(A, 4, false), [shifted(false)]);
+    assert_eq!(bench.key(A, 5, true), down());
+    // A letter never comes back by itself.
+    assert_eq!(bench.pass(SILENCE), up());
+    assert_eq!(bench.shift(A, 6, true), [shifted(true)]);
+    assert_eq!(bench.pass(SILENCE), [shifted(false)]);
+    assert_eq!(bench.step(A, Step::ReleaseAll), NOTHING);
+    assert_eq!(bench.key(A, 7, true), down());
 }
 
 #[test]
