@@ -69,7 +69,28 @@ impl ClipboardBoard {
         }
     }
 
+    /// The text that is there now.
+    pub(crate) fn text(&self) -> Result<Option<Arc<str>>, EngineError> {
+        self.with(|_| Ok(self.text.borrow().clone()))
+    }
+
+    /// Puts text there.
     pub(crate) fn set(&self, text: &str) -> Result<(), EngineError> {
+        self.with(|clipboard| {
+            clipboard.set_text(text).map_err(|error| match error {
+                InputError::TooLong { .. } => EngineError::Parameter {
+                    field: "text",
+                    message: error.to_string(),
+                },
+                other => EngineError::Failed(other.to_string()),
+            })
+        })
+    }
+
+    fn with<T>(
+        &self,
+        act: impl FnOnce(&X11Clipboard) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         if !self.shared {
             let why = "this host keeps its clipboard to itself (--clipboard false)".to_owned();
             return Err(EngineError::Unsupported(why));
@@ -79,12 +100,6 @@ impl ClipboardBoard {
             let why = "the present source has no clipboard".to_owned();
             return Err(EngineError::Unsupported(why));
         };
-        clipboard.set_text(text).map_err(|error| match error {
-            InputError::TooLong { .. } => EngineError::Parameter {
-                field: "text",
-                message: error.to_string(),
-            },
-            other => EngineError::Failed(other.to_string()),
-        })
+        act(clipboard)
     }
 }

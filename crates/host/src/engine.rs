@@ -178,6 +178,10 @@ impl sessions::Engine for MediaEngine {
         self.clipboard.watch()
     }
 
+    fn clipboard_text(&self) -> Result<Option<Arc<str>>, EngineError> {
+        self.clipboard.text()
+    }
+
     fn set_clipboard(&self, text: &str) -> Result<(), EngineError> {
         self.clipboard.set(text)
     }

@@ -58,6 +58,14 @@ pub trait Engine: Send + Sync + 'static {
     /// The clipboard's text, now and whenever it changes.
     fn clipboard(&self) -> watch::Receiver<Option<Arc<str>>>;
 
+    /// The clipboard's text now.
+    ///
+    /// # Errors
+    /// [`EngineError::Unsupported`] where there is no clipboard to share.
+    fn clipboard_text(&self) -> Result<Option<Arc<str>>, EngineError> {
+        Ok(self.clipboard().borrow().clone())
+    }
+
     /// Sets the clipboard's text.
     ///
     /// # Errors

@@ -369,7 +369,7 @@ fn driving(caller: &Caller) -> Result<(), RpcError> {
 
 async fn clipboard(caller: Arc<Caller>, _: NoParams) -> Result<ClipboardText, RpcError> {
     driving(&caller)?;
-    let text = caller.hub.engine().clipboard().borrow().clone();
+    let text = caller.hub.engine().clipboard_text()?;
     let text = text.map(|text| text.to_string()).unwrap_or_default();
     Ok(ClipboardText { text })
 }
