@@ -9,8 +9,8 @@ use encode::KeyframeReason;
 use ffi_alloc_count::Counting;
 use media::{AccessUnit, MonoTime};
 use pipeline::{
-    Lease, OpenEncoder, OpenSource, OpenedEncoder, Pipeline, PipelineParts, PipelineStatus,
-    SourceState, UnitQueue,
+    Lease, LostReason, OpenEncoder, OpenSource, OpenedEncoder, Pipeline, PipelineParts,
+    PipelineStatus, SourceState, UnitQueue,
 };
 use support::stage::{Reader, Stage};
 

@@ -7,8 +7,8 @@ use events::ViewerId;
 use fastrand::Rng;
 use media::{AccessUnit, FrameKind};
 use pipeline::{
-    Lease, OpenEncoder, OpenSource, OpenedEncoder, Pipeline, PipelineParts, PipelineStatus,
-    SourceState, UnitQueue,
+    Lease, LostReason, OpenEncoder, OpenSource, OpenedEncoder, Pipeline, PipelineParts,
+    PipelineStatus, SourceState, UnitQueue,
 };
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;

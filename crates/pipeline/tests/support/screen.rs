@@ -1,5 +1,7 @@
-//! A picture source that shows a picture when told to, and counts how often it was opened.
+//! A picture source that shows a picture, goes away or gets stuck when told to, and counts how often
+//! it was opened.
 
+use super::watch::Watch;
 use crate::OpenSource;
 use capture::{Source, SourceError, SourceInfo, StopSignal};
 use media::{CaptureTimes, Frame, FrameKind, MonoTime, PixelFormat, Pixels, Size};
@@ -39,8 +41,15 @@ struct Inner {
     shown: OwnedFd,
     opens: AtomicU64,
     drops: AtomicU64,
-    refusal: Mutex<Option<String>>,
+    /// Why it does not open, and whether that is for its mode.
+    refusal: Mutex<Option<(String, bool)>>,
+    /// Opening does not return while this is set.
+    stuck: Watch<bool>,
+    /// Openings that were begun.
+    attempts: Watch<u64>,
     panics: AtomicBool,
+    loses: AtomicBool,
+    size: Mutex<Size>,
     pixels: Arc<dyn Pixels>,
     blank: bool,
 }
@@ -67,7 +76,11 @@ impl Screen {
             opens: AtomicU64::new(0),
             drops: AtomicU64::new(0),
             refusal: Mutex::new(None),
+            stuck: Watch::new(false),
+            attempts: Watch::new(0),
             panics: AtomicBool::new(false),
+            loses: AtomicBool::new(false),
+            size: Mutex::new(SIZE),
             pixels: Arc::new(0_u64.to_ne_bytes().to_vec()),
             blank,
         }))
@@ -80,7 +93,34 @@ impl Screen {
 
     /// From now on opening fails for this reason, or works again.
     pub(crate) fn refuse(&self, why: Option<&str>) {
-        *self.0.refusal.lock().unwrap() = why.map(str::to_owned);
+        *self.0.refusal.lock().unwrap() = why.map(|why| (why.to_owned(), false));
+    }
+
+    /// From now on opening fails, for it cannot be streamed as it is.
+    pub(crate) fn refuse_mode(&self, why: &str) {
+        *self.0.refusal.lock().unwrap() = Some((why.to_owned(), true));
+    }
+
+    /// Goes away; whether it comes back is up to [`refuse`](Self::refuse).
+    pub(crate) fn lose(&self) {
+        self.0.loses.store(true, Ordering::SeqCst);
+        self.show();
+    }
+
+    /// From now on opening does not return, or returns again.
+    pub(crate) fn stick(&self, stuck: bool) {
+        self.0.stuck.change(|now| *now = stuck);
+    }
+
+    /// Sleeps until opening was begun so many times.
+    pub(crate) fn until_attempts(&self, count: u64) {
+        let reached = |attempts: &mut u64| (*attempts >= count).then_some(());
+        self.0.attempts.until("it is being opened", reached);
+    }
+
+    /// Pictures have this size from now on.
+    pub(crate) fn resize(&self, size: Size) {
+        *self.0.size.lock().unwrap() = size;
     }
 
     /// The next picture panics instead.
@@ -102,14 +142,25 @@ impl Screen {
     pub(crate) fn opener(&self) -> OpenSource {
         let inner = Arc::clone(&self.0);
         Arc::new(move || {
-            if let Some(why) = inner.refusal.lock().unwrap().clone() {
+            inner.attempts.change(|attempts| *attempts += 1);
+            let free = |stuck: &mut bool| (!*stuck).then_some(());
+            inner.stuck.until("opening may return", free);
+            if let Some((why, mode)) = inner.refusal.lock().unwrap().clone() {
                 let what = "the screen".to_owned();
-                return Err(SourceError::Absent { what, why });
+                return Err(match mode {
+                    true => SourceError::Unsupported { what, why },
+                    false => SourceError::Absent { what, why },
+                });
             }
+            let handle = inner.shown.try_clone()?;
             inner.opens.fetch_add(1, Ordering::SeqCst);
             let fresh = !inner.blank;
             let screen = Arc::clone(&inner);
-            Ok(Box::new(View { screen, fresh }))
+            Ok(Box::new(View {
+                screen,
+                fresh,
+                _handle: handle,
+            }))
         })
     }
 }
@@ -118,6 +169,8 @@ struct View {
     screen: Arc<Inner>,
     /// The present picture was not returned yet.
     fresh: bool,
+    /// What a source has open.
+    _handle: OwnedFd,
 }
 
 impl Drop for View {
@@ -131,7 +184,7 @@ impl Source for View {
         SourceInfo {
             name: "screen",
             detail: String::new(),
-            size: SIZE,
+            size: *self.screen.size.lock().unwrap(),
         }
     }
 
@@ -141,9 +194,16 @@ impl Source for View {
             let shown = rustix::io::read(&self.screen.shown, &mut count).is_ok();
             let panics = shown && self.screen.panics.swap(false, Ordering::SeqCst);
             assert!(!panics, "told to");
+            if shown && self.screen.loses.swap(false, Ordering::SeqCst) {
+                return Err(SourceError::Absent {
+                    what: "the screen".to_owned(),
+                    why: "it went away".to_owned(),
+                });
+            }
             if shown || std::mem::take(&mut self.fresh) {
                 let pixels = Arc::clone(&self.screen.pixels);
-                return Ok(Some(frame_of(pixels, SIZE, MonoTime::now())));
+                let size = *self.screen.size.lock().unwrap();
+                return Ok(Some(frame_of(pixels, size, MonoTime::now())));
             }
             stop.wait(Some(self.screen.shown.as_fd()), None)?;
         }

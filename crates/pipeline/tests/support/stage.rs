@@ -3,7 +3,7 @@
 use super::coder::Coder;
 use super::screen::Screen;
 use super::watch::Watch;
-use crate::{Lease, Pipeline, PipelineParts, PipelineStatus, SourceState, UnitQueue};
+use crate::{Lease, LostReason, Pipeline, PipelineParts, PipelineStatus, SourceState, UnitQueue};
 use events::{EventRing, ViewerId};
 use media::{AccessUnit, Bitrate, Codec, FrameKind, FrameRate, QualityProfile, StreamParams};
 use std::sync::Arc;
@@ -80,6 +80,19 @@ impl Stage {
         self.until("it is idle", idle);
     }
 
+    /// Sleeps until the source is called so.
+    pub(crate) fn until_lost(&self, wanted: LostReason) {
+        self.until("the source is lost", |status| {
+            matches!(status.source, SourceState::Absent { reason, .. } if reason == wanted)
+        });
+    }
+
+    pub(crate) fn until_present(&self) {
+        self.until("pictures come", |status| {
+            matches!(status.source, SourceState::Present(_))
+        });
+    }
+
     pub(crate) fn until_absent(&self, part_of_reason: &str) {
         self.until(part_of_reason, |status| match &status.source {
             SourceState::Absent { why, .. } => why.contains(part_of_reason),
@@ -121,6 +134,11 @@ impl Reader {
         std::iter::repeat_with(|| self.next())
             .find(|unit| wanted(unit))
             .unwrap()
+    }
+
+    /// Sleeps until there is a unit of a slate.
+    pub(crate) fn next_slate(&self) -> Arc<AccessUnit> {
+        self.next_such(|unit| unit.kind == FrameKind::Placeholder)
     }
 
     /// Sleeps until there is a unit of a new picture.

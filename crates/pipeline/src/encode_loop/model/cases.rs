@@ -3,7 +3,8 @@
 use crate::status::SourceState;
 use std::time::Duration;
 
-use super::{Abilities, Command, KeyframeReason, LAST_QUANTISER, Op, Setting, World};
+use super::{Abilities, Command, KeyframeReason, LAST_QUANTISER, Op, START, Setting, World};
+use media::FrameKind;
 
 const SETTING: Setting = Setting {
     fps: 60,
@@ -173,4 +174,52 @@ fn an_encoder_that_comes_after_a_failure_is_asked_what_it_can_do() {
             .iter()
             .all(|coded| coded.quantiser > LAST_QUANTISER)
     );
+}
+
+#[test]
+fn a_picture_whose_encoding_failed_is_still_the_new_one_when_it_succeeds() {
+    let world = play(&[
+        Op::Join { viewer: 0 },
+        Op::FailPictures { count: 2 },
+        Op::Show { other_size: false },
+        Op::Pass { ms: 1000 },
+    ]);
+    let kinds = world.coded.iter().map(|coded| coded.kind);
+    let fresh = kinds.filter(|kind| *kind == FrameKind::Fresh);
+    assert_eq!((fresh.count(), world.coded[0].kind), (1, FrameKind::Fresh));
+    let shown = world.looped.shown.as_ref().unwrap();
+    assert_eq!(shown.frame.times.noticed, START, "with its capture time");
+}
+
+#[test]
+fn a_size_that_flaps_costs_no_more_keyframes_than_requests_do() {
+    let mut world = play(&[Op::Join { viewer: 0 }]);
+    for step in 0..120 {
+        world.apply(&Op::Show {
+            other_size: step % 3 == 0,
+        });
+        world.advance(world.now + Duration::from_micros(16_667));
+    }
+    let keyframes = world.coded.iter().filter(|coded| coded.reference.is_none());
+    let count = keyframes.count();
+    assert!((2..=20).contains(&count), "{count} in two seconds");
+}
+
+#[test]
+fn a_loss_shows_its_slate_at_once_and_then_once_a_second() {
+    let world = play(&[
+        Op::Join { viewer: 0 },
+        Op::Play {
+            frames: 60,
+            gap_us: 16_667,
+        },
+        Op::Away { unsupported: false },
+        Op::Pass { ms: 3500 },
+    ]);
+    let slates = world.coded.iter();
+    let slates: Vec<_> = slates
+        .filter(|coded| coded.kind == FrameKind::Placeholder)
+        .collect();
+    assert_eq!(slates.len(), 4, "{slates:?}");
+    assert!(slates.iter().all(|slate| slate.reference.is_none()));
 }
