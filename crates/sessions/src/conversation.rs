@@ -302,6 +302,10 @@ impl Conversation {
         while let Ok(text) = self.outgoing.try_recv() {
             rest.push(text);
         }
+        // A session that ended already ended for another reason.
+        while let Ok((viewer, notice)) = self.notices.try_recv() {
+            rest.extend(self.caller.heard(viewer, notice));
+        }
         if self.caller.close_for_good(reason) {
             rest.extend(ended(reason));
         }

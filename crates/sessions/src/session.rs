@@ -382,10 +382,10 @@ impl Hub {
 
     /// Ends every session and conversation of a login that stands no more.
     pub fn end_login(&self, login: crate::LoginId) {
-        self.close_conversations(login);
         for session in self.sessions_of(login) {
             session.end(EndReason::Operator);
         }
+        self.close_conversations(login);
     }
 
     /// Whether the login of a caller still stands. Without anybody who lets callers in, all do.

@@ -227,6 +227,37 @@ impl Ws {
 }
 
 impl Ws {
+    /// The whole answer to `id`; answers to other calls before it are skipped.
+    #[track_caller]
+    pub fn answer_among_others(&mut self, id: u64) -> Value {
+        loop {
+            let message = self.read_json();
+            if message.get("method").is_some() {
+                self.notifications.push_back(message);
+            } else if message["id"] == id {
+                return message;
+            }
+        }
+    }
+
+    /// Waits for a notification for longer than a silent connection lasts: this one and `other` go on
+    /// talking meanwhile.
+    #[track_caller]
+    pub fn notification_alive(&mut self, method: &str, other: &mut Self) -> Value {
+        let start = std::time::Instant::now();
+        while start.elapsed() < 2 * PATIENCE {
+            if self.seen(method).is_some() {
+                return self.notification(method);
+            }
+            self.ok("ping", &json!({}));
+            other.ok("ping", &json!({}));
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        panic!("{method} did not come");
+    }
+}
+
+impl Ws {
     /// A notification called `method` that was read already while something else was waited for.
     pub fn seen(&self, method: &str) -> Option<&Value> {
         self.notifications

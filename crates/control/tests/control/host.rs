@@ -1,9 +1,11 @@
 //! A front door on a free loopback port, with everything around it.
 
 use crate::client::{Reply, Ws, exchange};
-use crate::engine::{Event, FakeEngine};
-use control::{AccessMode, Config, EndReason, Handle, Parts, Server};
+use crate::engine::{Event, FakeDesk, FakeEngine};
+use control::{AccessMode, Config, Handle, Parts, Server};
+use control_api::{ControlPolicy, EndReason};
 use events::{EventRing, EventSink, ViewerId};
+use sessions::{Hub, HubParts, HubThread, Limits};
 use stats::Collector;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
@@ -16,6 +18,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Host {
     pub handle: Handle,
     pub engine: Arc<FakeEngine>,
+    pub desk: Arc<FakeDesk>,
+    pub thread: HubThread,
     pub events: Receiver<Event>,
     pub links: Receiver<String>,
     pub sink: EventSink,
@@ -35,6 +39,22 @@ impl Host {
     }
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with_limits(Limits::default(), change)
+    }
+
+    /// One that may not start.
+    pub fn try_with(change: impl FnOnce(&mut Config)) -> Result<Self, control::Error> {
+        Self::try_with_limits(Limits::default(), change)
+    }
+
+    pub fn with_limits(limits: Limits, change: impl FnOnce(&mut Config)) -> Self {
+        Self::try_with_limits(limits, change).unwrap()
+    }
+
+    fn try_with_limits(
+        limits: Limits,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<Self, control::Error> {
         let state_dir = tempfile::tempdir().unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut config = Config::new(listen, state_dir.path().to_owned());
@@ -45,23 +65,60 @@ impl Host {
         let (sink, ring) = EventRing::new(1024);
         let collector = Collector::start(ring).unwrap();
         let engine = Arc::new(FakeEngine::new(on_event));
-        let parts = Parts {
-            engine: Arc::clone(&engine) as Arc<dyn control::Engine>,
+        let desk = Arc::new(FakeDesk::default());
+        let thread = Hub::start(HubParts {
+            engine: Arc::clone(&engine) as Arc<dyn sessions::Engine>,
+            desk: Arc::clone(&desk) as Arc<dyn sessions::Desk>,
             stats: collector.reader(),
+            limits,
+            policy: ControlPolicy::Single,
+        })
+        .unwrap();
+        let parts = Parts {
+            hub: thread.hub().clone(),
             on_link: Box::new(move |link| {
                 let _ = on_link.lock().unwrap().send(link.to_owned());
             }),
         };
-        let handle = Server::start(&config, parts).unwrap();
-        Self {
+        let handle = Server::start(&config, parts)?;
+        Ok(Self {
             handle,
             engine,
+            desk,
+            thread,
             events,
             links,
             sink,
             _collector: collector,
             _state_dir: state_dir,
-        }
+        })
+    }
+
+    pub fn hub(&self) -> &Hub {
+        self.thread.hub()
+    }
+
+    /// A page with a session: itself, and its session's number.
+    pub fn watching(&self, cookie: &str) -> (Ws, ViewerId) {
+        let mut page = self.page_with(cookie);
+        page.ok("offer", &serde_json::json!({"sdp": "v=0"}));
+        let viewer = self.expect_offered();
+        (page, viewer)
+    }
+
+    /// Logs in by a share link of that role, and returns the `Cookie` header's value.
+    pub fn guest(&self, owner: &mut Ws, role: &str) -> String {
+        let wanted = serde_json::json!({"role": role, "forSeconds": 600, "name": role});
+        let link = owner.ok("createShareLink", &wanted);
+        let reply = self.get(&self.path_of(&link["url"]), &[]);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.cookie().unwrap()
+    }
+
+    /// Path and query of a link.
+    pub fn path_of(&self, url: &serde_json::Value) -> String {
+        let base = format!("{}/", self.handle.url());
+        format!("/{}", url.as_str().unwrap().strip_prefix(&base).unwrap())
     }
 
     pub fn address(&self) -> SocketAddr {

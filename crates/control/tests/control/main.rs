@@ -3,10 +3,17 @@
 #![allow(unreachable_pub, reason = "the modules of one test binary")]
 
 mod access;
+mod channels;
 mod client;
+mod driving;
 mod engine;
+mod feed;
 mod host;
+mod lifetimes;
+mod managing;
 mod net;
+mod pauses;
+mod roles;
 mod rpc;
-mod sessions;
+mod shares;
 mod whep;

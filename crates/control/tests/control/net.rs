@@ -29,9 +29,16 @@ fn start_error(change: impl FnOnce(&mut Config)) -> String {
     let (events, _) = std::sync::mpsc::channel();
     let (_, ring) = events::EventRing::new(1);
     let collector = stats::Collector::start(ring).unwrap();
-    let parts = Parts {
+    let hub = sessions::Hub::start(sessions::HubParts {
         engine: Arc::new(crate::engine::FakeEngine::new(events)),
+        desk: Arc::new(crate::engine::FakeDesk::default()),
         stats: collector.reader(),
+        limits: sessions::Limits::default(),
+        policy: control_api::ControlPolicy::Single,
+    })
+    .unwrap();
+    let parts = Parts {
+        hub: hub.hub().clone(),
         on_link: Box::new(|_| panic!("no link for a host that did not start")),
     };
     Server::start(&config, parts).unwrap_err().to_string()

@@ -3,13 +3,14 @@
 use crate::engine::Event;
 use crate::host::Host;
 use serde_json::{Value, json};
+use sessions::MAX_MESSAGE_BYTES;
 use tungstenite::Message;
 
 #[test]
 fn the_state_comes_first_and_again_when_it_changes() {
     let host = Host::open();
     let mut page = host.page_with("");
-    let state = page.notification("host.state");
+    let state = page.notification("hostState");
     let expected = json!({
         "version": "1.2.3",
         "source": {"name": "test-pattern", "detail": "1280x720"},
@@ -22,8 +23,8 @@ fn the_state_comes_first_and_again_when_it_changes() {
     host.engine
         .host_state
         .send_modify(|state| state.viewers = 3);
-    assert_eq!(page.notification("host.state")["viewers"], 3);
-    assert_eq!(page.ok("host.info", &json!({}))["viewers"], 3);
+    assert_eq!(page.notification("hostState")["viewers"], 3);
+    assert_eq!(page.ok("getHostState", &json!({}))["viewers"], 3);
 }
 
 #[test]
@@ -36,7 +37,7 @@ fn the_source_tells_what_is_wrong_with_it() {
     );
     host.engine.video_input.send_modify(|input| {
         input.ready = false;
-        input.error = Some(control::SourceProblem::NoSignal);
+        input.error = Some(control_api::SourceProblem::NoSignal);
     });
     let changed = page.notification("videoInputState");
     assert_eq!(
@@ -55,16 +56,13 @@ fn each_mistake_has_its_code() {
         ("[]", -32600),
         (r#"{"jsonrpc":"2.0","id":1}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":"nothing"}"#, -32601),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"offer"}"#, -32602),
         (
-            r#"{"jsonrpc":"2.0","id":1,"method":"session.offer"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"offer","params":{"sdp":7}}"#,
             -32602,
         ),
         (
-            r#"{"jsonrpc":"2.0","id":1,"method":"session.offer","params":{"sdp":7}}"#,
-            -32602,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"session.candidate","params":{"candidate":"candidate:1 1 udp 1 192.0.2.1 9 typ host"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"addCandidate","params":{"candidate":"candidate:1 1 udp 1 192.0.2.1 9 typ host"}}"#,
             -32001,
         ),
     ] {
@@ -80,7 +78,7 @@ fn each_mistake_has_its_code() {
 fn success_without_a_value_is_null() {
     let host = Host::open();
     let mut page = host.page_with("");
-    for method in ["session.close", "stats.unsubscribe", "stats.subscribe"] {
+    for method in ["closeSession", "unsubscribeStats", "subscribeStats"] {
         let answer = page.call(method, &json!({}));
         assert!(
             answer.as_object().unwrap().contains_key("result"),
@@ -96,7 +94,7 @@ fn parameters_may_be_missing_or_by_position() {
     let mut page = host.page_with("");
     page.send_text(r#"{"jsonrpc":"2.0","id":"by name","method":"ping"}"#);
     assert_eq!(page.next_answer()["id"], "by name");
-    assert_eq!(page.ok("session.offer", &json!(["v=0"]))["sdp"], "answer 1");
+    assert_eq!(page.ok("offer", &json!(["v=0"]))["sdp"], "answer 1");
 }
 
 #[test]
@@ -104,7 +102,7 @@ fn a_batch_is_answered_together_and_notifications_not_at_all() {
     let host = Host::open();
     let mut page = host.page_with("");
     let batch = json!([
-        {"jsonrpc": "2.0", "id": 1, "method": "session.offer", "params": {"sdp": "v=0"}},
+        {"jsonrpc": "2.0", "id": 1, "method": "offer", "params": {"sdp": "v=0"}},
         {"jsonrpc": "2.0", "method": "ping"},
         {"jsonrpc": "2.0", "id": 2, "method": "nothing"},
         {"jsonrpc": "2.0", "method": "nothing"},
@@ -161,7 +159,7 @@ fn a_thousand_messages_of_garbage_are_each_answered_and_survived() {
         "1",
         "null",
         "\"method\":",
-        "\"session.offer\"",
+        "\"offer\"",
         "\"params\":",
         "\"\\ud800\"",
         "-1e999",
@@ -189,18 +187,17 @@ fn a_thousand_messages_of_garbage_are_each_answered_and_survived() {
 fn a_message_of_the_greatest_length_is_taken_and_a_longer_one_ends_the_connection() {
     let host = Host::open();
     let mut page = host.page_with("");
-    let frame =
-        json!({"jsonrpc": "2.0", "id": 1, "method": "session.offer", "params": {"sdp": ""}});
-    let fill = 64 * 1024 - frame.to_string().len();
-    let id = page.send("session.offer", &json!({"sdp": "v".repeat(fill)}));
+    let frame = json!({"jsonrpc": "2.0", "id": 1, "method": "offer", "params": {"sdp": ""}});
+    let fill = MAX_MESSAGE_BYTES - frame.to_string().len();
+    let id = page.send("offer", &json!({"sdp": "v".repeat(fill)}));
     assert_eq!(page.answer(id)["result"]["sdp"], "answer 1");
     let viewer = host.expect_offered();
 
-    page.send_text("x".repeat(64 * 1024 + 1));
+    page.send_text("x".repeat(MAX_MESSAGE_BYTES + 1));
     let answer = page.next_answer();
     assert_eq!(answer["error"]["code"], -32600, "{answer}");
     assert_eq!(u16::from(page.close_frame().unwrap().code), 1009);
-    host.expect_closed(viewer, control::EndReason::Error);
+    host.expect_closed(viewer, control_api::EndReason::Error);
 }
 
 #[test]
@@ -227,17 +224,17 @@ fn a_broken_frame_ends_the_connection_with_a_reason() {
 fn a_slow_call_holds_up_its_lane_but_no_other_and_the_lane_is_bounded() {
     let host = Host::open();
     let mut page = host.page_with("");
-    let slow = page.send("session.offer", &json!({"sdp": "hold"}));
+    let slow = page.send("offer", &json!({"sdp": "hold"}));
     let Event::Held(offer) = host.next_event() else {
         panic!("the offer is held");
     };
-    let waiting: Vec<u64> = (0..32)
-        .map(|_| page.send("session.close", &json!({})))
+    let waiting: Vec<u64> = (0..1024)
+        .map(|_| page.send("closeSession", &json!({})))
         .collect();
-    let code = page.error_code("session.close", &json!({}));
+    let code = page.error_code("closeSession", &json!({}));
     assert_eq!(code, -32000, "the lane is full");
     page.ok("ping", &json!({}));
-    page.ok("host.info", &json!({}));
+    page.ok("getHostState", &json!({}));
 
     let viewer = host.engine.accept(offer);
     assert_eq!(
@@ -251,37 +248,17 @@ fn a_slow_call_holds_up_its_lane_but_no_other_and_the_lane_is_bounded() {
     answered.sort_unstable();
     assert_eq!(answered, waiting);
     assert!(matches!(host.next_event(), Event::Offered(v) if v == viewer));
-    host.expect_closed(viewer, control::EndReason::Quit);
+    host.expect_closed(viewer, control_api::EndReason::Quit);
 }
 
 #[test]
 fn a_panic_in_a_handler_is_an_answer_like_any_other() {
     let host = Host::open();
     let mut page = host.page_with("");
-    page.ok("session.offer", &json!({"sdp": "v=0"}));
+    page.ok("offer", &json!({"sdp": "v=0"}));
     let bomb = json!({"candidate": "candidate:1 1 udp 1 192.0.2.66 9 typ host"});
-    let answer = page.call("session.candidate", &bomb);
+    let answer = page.call("addCandidate", &bomb);
     assert_eq!(answer["error"]["code"], -32603);
-    assert_eq!(answer["error"]["data"], "session.candidate");
+    assert_eq!(answer["error"]["data"], "addCandidate");
     page.ok("ping", &json!({}));
-}
-
-#[test]
-fn the_method_table_says_what_the_page_relies_on() {
-    let names: Vec<_> = control::methods().map(|method| method.name).collect();
-    let expected = [
-        "session.offer",
-        "session.candidate",
-        "session.close",
-        "stats.subscribe",
-        "stats.unsubscribe",
-        "ping",
-        "host.info",
-    ];
-    assert_eq!(names, expected);
-    let with_session: Vec<_> = control::methods()
-        .filter(|m| m.needs_session)
-        .map(|m| m.name)
-        .collect();
-    assert_eq!(with_session, ["session.candidate"]);
 }

@@ -2,7 +2,7 @@
 
 use crate::client::Reply;
 use crate::host::Host;
-use control::EndReason;
+use control_api::EndReason;
 
 const SDP: (&str, &str) = ("Content-Type", "application/sdp");
 const FRAGMENT: (&str, &str) = ("Content-Type", "application/trickle-ice-sdpfrag");
@@ -67,7 +67,10 @@ fn a_bad_offer_is_refused_with_a_reason() {
         );
     }
     assert_eq!(post(&host, b"\xff\xfe").status, 400);
-    assert_eq!(post(&host, &vec![b'a'; 64 * 1024 + 1]).status, 413);
+    assert_eq!(
+        post(&host, &vec![b'a'; sessions::MAX_MESSAGE_BYTES + 1]).status,
+        413
+    );
     let json = host.request(
         "POST",
         "/whep",

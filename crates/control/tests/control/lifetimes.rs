@@ -2,10 +2,11 @@
 
 use crate::engine::Event;
 use crate::host::Host;
-use control::EndReason;
+use control_api::EndReason;
 use events::{FrameSent, LinkSample, ViewerId};
 use media::{CaptureTimes, EncodeTimes, FrameIndex, FrameKind, MonoTime, Rtp90k};
 use serde_json::json;
+use sessions::Limits;
 use std::time::{Duration, Instant};
 
 const CANDIDATE: &str = "candidate:1 1 udp 2130706431 192.0.2.1 50000 typ host";
@@ -14,24 +15,21 @@ const CANDIDATE: &str = "candidate:1 1 udp 2130706431 192.0.2.1 50000 typ host";
 fn a_page_watches_from_offer_to_close() {
     let host = Host::start();
     let mut page = host.page();
-    let answer = page.ok("session.offer", &json!({"sdp": "v=0"}));
+    let answer = page.ok("offer", &json!({"sdp": "v=0"}));
     let viewer = host.expect_offered();
     assert_eq!(answer["sdp"], "answer 1");
     assert!(answer["sessionId"].is_string());
     let trickled = json!({"candidate": CANDIDATE, "sdpMid": "0", "sdpMLineIndex": 0});
-    page.notify("session.candidate", &trickled);
+    page.notify("addCandidate", &trickled);
     assert_eq!(host.expect_candidate(viewer), CANDIDATE);
-    page.ok(
-        "session.candidate",
-        &json!({"candidate": "", "sdpMid": null}),
-    );
+    page.ok("addCandidate", &json!({"candidate": "", "sdpMid": null}));
     assert_eq!(
-        page.error_code("session.candidate", &json!({"candidate": "nonsense"})),
+        page.error_code("addCandidate", &json!({"candidate": "nonsense"})),
         -32602
     );
-    page.ok("session.close", &json!({}));
+    page.ok("closeSession", &json!({}));
     host.expect_closed(viewer, EndReason::Quit);
-    page.ok("session.close", &json!({}));
+    page.ok("closeSession", &json!({}));
 }
 
 #[test]
@@ -46,25 +44,25 @@ fn a_refused_offer_says_why() {
         ("drop", -32603, "stopping"),
         ("panic", -32603, "stopping"),
     ] {
-        let answer = page.call("session.offer", &json!({"sdp": sdp}));
+        let answer = page.call("offer", &json!({"sdp": sdp}));
         assert_eq!(answer["error"]["code"], code, "{sdp}");
         assert!(answer["error"].to_string().contains(words), "{answer}");
     }
-    page.ok("session.offer", &json!({"sdp": "v=0"}));
+    page.ok("offer", &json!({"sdp": "v=0"}));
 }
 
 #[test]
 fn a_second_offer_replaces_the_first_session_only_once_it_is_answered() {
     let host = Host::open();
     let mut page = host.page_with("");
-    page.ok("session.offer", &json!({"sdp": "v=0"}));
+    page.ok("offer", &json!({"sdp": "v=0"}));
     let first = host.expect_offered();
     assert_eq!(
-        page.error_code("session.offer", &json!({"sdp": "malformed"})),
+        page.error_code("offer", &json!({"sdp": "malformed"})),
         -32602
     );
     assert_eq!(host.engine.live(), [first], "a refused offer costs nothing");
-    page.ok("session.offer", &json!({"sdp": "v=0"}));
+    page.ok("offer", &json!({"sdp": "v=0"}));
     let second = host.expect_offered();
     host.expect_closed(first, EndReason::Replaced);
     assert_eq!(host.engine.live(), [second]);
@@ -74,13 +72,13 @@ fn a_second_offer_replaces_the_first_session_only_once_it_is_answered() {
 fn each_connection_has_its_own_session() {
     let host = Host::open();
     let (mut one, mut other) = (host.page_with(""), host.page_with(""));
-    one.ok("session.offer", &json!({"sdp": "v=0"}));
+    one.ok("offer", &json!({"sdp": "v=0"}));
     let first = host.expect_offered();
-    other.ok("session.offer", &json!({"sdp": "v=0"}));
+    other.ok("offer", &json!({"sdp": "v=0"}));
     let second = host.expect_offered();
-    other.notify("session.candidate", &json!({"candidate": CANDIDATE}));
+    other.notify("addCandidate", &json!({"candidate": CANDIDATE}));
     host.expect_candidate(second);
-    one.ok("session.close", &json!({}));
+    one.ok("closeSession", &json!({}));
     host.expect_closed(first, EndReason::Quit);
     assert_eq!(host.engine.live(), [second]);
 }
@@ -89,13 +87,13 @@ fn each_connection_has_its_own_session() {
 fn a_closed_tab_ends_its_session_at_once() {
     let host = Host::open();
     let mut page = host.page_with("");
-    page.ok("session.offer", &json!({"sdp": "v=0"}));
+    page.ok("offer", &json!({"sdp": "v=0"}));
     let viewer = host.expect_offered();
     page.socket.close(None).unwrap();
     host.expect_closed(viewer, EndReason::Quit);
 
     let mut killed = host.page_with("");
-    killed.ok("session.offer", &json!({"sdp": "v=0"}));
+    killed.ok("offer", &json!({"sdp": "v=0"}));
     let viewer = host.expect_offered();
     drop(killed);
     host.expect_closed(viewer, EndReason::Lost);
@@ -108,14 +106,14 @@ fn a_silent_page_loses_its_session() {
         config.limits.session_silence = Duration::from_millis(300);
     });
     let mut page = host.page_with("");
-    page.ok("session.offer", &json!({"sdp": "v=0"}));
+    page.ok("offer", &json!({"sdp": "v=0"}));
     let viewer = host.expect_offered();
     host.expect_closed(viewer, EndReason::Timeout);
     assert_eq!(
-        page.notification("session.ended"),
+        page.notification("sessionEnded"),
         json!({"reason": "timeout"})
     );
-    page.ok("session.offer", &json!({"sdp": "v=0"}));
+    page.ok("offer", &json!({"sdp": "v=0"}));
 }
 
 #[test]
@@ -125,7 +123,7 @@ fn a_page_that_pings_keeps_its_session() {
         config.limits.session_silence = Duration::from_secs(2);
     });
     let mut page = host.page_with("");
-    page.ok("session.offer", &json!({"sdp": "v=0"}));
+    page.ok("offer", &json!({"sdp": "v=0"}));
     let viewer = host.expect_offered();
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(3) {
@@ -155,12 +153,12 @@ fn a_session_that_the_engine_ends_is_reported_with_its_reason() {
         (Some(EndReason::Operator), "operator"),
         (None, "error"),
     ] {
-        page.ok("session.offer", &json!({"sdp": "v=0"}));
+        page.ok("offer", &json!({"sdp": "v=0"}));
         let viewer = host.expect_offered();
         host.engine.end(viewer, reason);
-        assert_eq!(page.notification("session.ended"), json!({"reason": word}));
+        assert_eq!(page.notification("sessionEnded"), json!({"reason": word}));
     }
-    page.ok("session.close", &json!({}));
+    page.ok("closeSession", &json!({}));
     assert!(
         host.events.try_recv().is_err(),
         "ended sessions are not closed again"
@@ -169,12 +167,13 @@ fn a_session_that_the_engine_ends_is_reported_with_its_reason() {
 
 #[test]
 fn an_answer_that_comes_too_late_starts_nothing() {
-    let host = Host::with(|config| {
-        config.access = control::AccessMode::Open;
-        config.limits.offer = Duration::from_millis(100);
-    });
+    let limits = Limits {
+        engine: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let host = Host::with_limits(limits, |config| config.access = control::AccessMode::Open);
     let mut page = host.page_with("");
-    let answer = page.call("session.offer", &json!({"sdp": "hold"}));
+    let answer = page.call("offer", &json!({"sdp": "hold"}));
     assert_eq!(answer["error"]["code"], -32603);
     assert!(
         answer["error"]["data"]
@@ -192,12 +191,13 @@ fn an_answer_that_comes_too_late_starts_nothing() {
 
 #[test]
 fn a_page_that_leaves_during_its_offer_leaves_no_session_behind() {
-    let host = Host::with(|config| {
-        config.access = control::AccessMode::Open;
-        config.limits.teardown = Duration::from_millis(50);
-    });
+    let limits = Limits {
+        drain: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let host = Host::with_limits(limits, |config| config.access = control::AccessMode::Open);
     let mut page = host.page_with("");
-    page.send("session.offer", &json!({"sdp": "hold"}));
+    page.send("offer", &json!({"sdp": "hold"}));
     let Event::Held(offer) = host.next_event() else {
         panic!("the offer is held");
     };
@@ -219,13 +219,13 @@ fn bursts_of_offers_and_closes_end_as_the_last_one_says() {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             wants_session = random >> 31 == 1;
             if wants_session {
-                page.notify("session.offer", &json!({"sdp": "v=0"}));
+                page.notify("offer", &json!({"sdp": "v=0"}));
             } else {
-                page.notify("session.close", &json!({}));
+                page.notify("closeSession", &json!({}));
             }
         }
         // Ordered like the others, so its answer means that they are all done.
-        page.ok("stats.unsubscribe", &json!({}));
+        page.ok("unsubscribeStats", &json!({}));
         assert_eq!(
             host.engine.live().len(),
             usize::from(wants_session),
@@ -238,13 +238,13 @@ fn bursts_of_offers_and_closes_end_as_the_last_one_says() {
 fn the_end_of_the_host_is_told_to_the_page() {
     let host = Host::open();
     let mut page = host.page_with("");
-    page.ok("session.offer", &json!({"sdp": "v=0"}));
+    page.ok("offer", &json!({"sdp": "v=0"}));
     let viewer = host.expect_offered();
     let Host { handle, events, .. } = host;
     let stopping = std::thread::spawn(move || handle.shutdown());
     assert_eq!(u16::from(page.close_frame().unwrap().code), 1001);
     assert_eq!(
-        page.notification("session.ended"),
+        page.notification("sessionEnded"),
         json!({"reason": "host_stopped"})
     );
     stopping.join().unwrap();
@@ -280,8 +280,8 @@ fn frame_sent(viewer: ViewerId, rtp: u32) -> FrameSent {
 fn a_subscriber_gets_its_own_frames_and_a_summary_a_second() {
     let host = Host::open();
     let mut page = host.page_with("");
-    page.ok("stats.subscribe", &json!({"frames": true}));
-    page.ok("session.offer", &json!({"sdp": "v=0"}));
+    page.ok("subscribeStats", &json!({"frames": true}));
+    page.ok("offer", &json!({"sdp": "v=0"}));
     let viewer = host.expect_offered();
     host.sink.emit(frame_sent(viewer, 90_000));
     host.sink.emit(frame_sent(ViewerId(viewer.0 + 1), 1));
@@ -296,7 +296,7 @@ fn a_subscriber_gets_its_own_frames_and_a_summary_a_second() {
         sent_bytes: 2100,
         at: MonoTime::now(),
     });
-    let frames = page.notification("stats.frames")["frames"].clone();
+    let frames = page.notification("statsFrames")["frames"].clone();
     assert_eq!(
         frames.as_array().unwrap().len(),
         1,
@@ -313,7 +313,7 @@ fn a_subscriber_gets_its_own_frames_and_a_summary_a_second() {
     );
     // On a busy machine a second may pass before the frame was even emitted.
     let second = loop {
-        let second = page.notification("stats.second");
+        let second = page.notification("statsSecond");
         if second["fps"] != 0 {
             break second;
         }
@@ -324,7 +324,7 @@ fn a_subscriber_gets_its_own_frames_and_a_summary_a_second() {
         "encodeP50Us": 3000, "encodeP95Us": 3000,
     });
     assert_eq!(second, expected);
-    let quiet = page.notification("stats.second");
+    let quiet = page.notification("statsSecond");
     assert_eq!(quiet["fps"], 0);
     assert!(
         quiet.get("encodeP50Us").is_none(),
@@ -336,18 +336,18 @@ fn a_subscriber_gets_its_own_frames_and_a_summary_a_second() {
 fn who_did_not_ask_gets_no_statistics() {
     let host = Host::open();
     let (mut asks, mut quiet) = (host.page_with(""), host.page_with(""));
-    quiet.ok("session.offer", &json!({"sdp": "v=0"}));
+    quiet.ok("offer", &json!({"sdp": "v=0"}));
     let silent_viewer = host.expect_offered();
-    asks.ok("stats.subscribe", &json!({"frames": false}));
-    asks.ok("session.offer", &json!({"sdp": "v=0"}));
+    asks.ok("subscribeStats", &json!({"frames": false}));
+    asks.ok("offer", &json!({"sdp": "v=0"}));
     host.sink.emit(frame_sent(host.expect_offered(), 1));
     host.sink.emit(frame_sent(silent_viewer, 2));
-    asks.notification("stats.second");
-    asks.ok("stats.unsubscribe", &json!({}));
+    asks.notification("statsSecond");
+    asks.ok("unsubscribeStats", &json!({}));
     assert!(
-        asks.seen("stats.frames").is_none(),
+        asks.seen("statsFrames").is_none(),
         "frames were not asked for"
     );
     quiet.ok("ping", &json!({}));
-    assert!(quiet.seen("stats.second").is_none() && quiet.seen("stats.frames").is_none());
+    assert!(quiet.seen("statsSecond").is_none() && quiet.seen("statsFrames").is_none());
 }
