@@ -85,6 +85,8 @@ function fingerprint({ bytes, offset, stride }, width, height) {
 /** What goes over the page's socket to the host. */
 class Conversation {
   frames = [];
+  /** Everything else that the host told by itself, in order: [wallMs, method, params]. */
+  told = [];
   #socket;
   #asked = 0;
   #waiting = new Map();
@@ -98,6 +100,7 @@ class Conversation {
     if (typeof data !== "string") return;
     const { id, method, params, result, error } = JSON.parse(data);
     if (method === "statsFrames") this.frames.push(...params.frames);
+    else if (method) this.told.push([wallMs(), method, params]);
     this.#waiting.get(id)?.({ result, error });
   }
 
@@ -128,12 +131,17 @@ function observe({ fingerprints = false }) {
   const decoded = new DecodedFrames(fingerprints);
   const host = new Conversation();
   let connections = 0;
+  const channels = {};
 
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(...settings) {
       super(...settings);
       connections++;
       this.addEventListener("track", ({ track }) => void decoded.readAll(track.clone()));
+    }
+
+    createDataChannel(label, options) {
+      return (channels[label] = super.createDataChannel(label, options));
     }
   };
   window.WebSocket = class extends WebSocket {
@@ -145,6 +153,8 @@ function observe({ fingerprints = false }) {
   window.e2e = {
     frames: decoded.rows,
     hostFrames: host.frames,
+    told: host.told,
+    channels,
     get connections() {
       return connections;
     },

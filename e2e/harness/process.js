@@ -35,3 +35,19 @@ export async function sleeps(pid) {
   const all = await threads(pid);
   return all.reduce((sum, one) => sum + one.sleeps, 0);
 }
+
+/** Whether a process captures or encodes: capture has a thread, and the encoder more than the one
+ * that waits for work. */
+export async function works(pid) {
+  const names = (await threads(pid)).map(({ name }) => name);
+  const encodes = names.filter((name) => name.startsWith("encode-")).length > 1;
+  return encodes || names.some((name) => name.startsWith("capture-"));
+}
+
+/** What a process holds: its threads, its open files, its memory in bytes. */
+export async function holdings(pid) {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  const number = (name) => Number(new RegExp(`^${name}:\\s*(\\d+)`, "m").exec(status)?.[1]);
+  const files = (await readdir(`/proc/${pid}/fd`)).length;
+  return { threads: number("Threads"), files, rss: number("VmRSS") * 1024 };
+}

@@ -87,6 +87,25 @@ export class Viewer {
     return this.rpc("subscribeStats", { frames: true });
   }
 
+  /** What the host told by itself under that name so far, as {atMs, params}. */
+  async told(method) {
+    const all = await this.page.evaluate(() => window.e2e.told);
+    const named = all.filter(([, name]) => name === method);
+    return named.map(([atMs, , params]) => ({ atMs, params }));
+  }
+
+  /** Waits until the host told that by itself `count` times, and returns the last one's values. */
+  async untilTold(method, count = 1) {
+    const enough = ([name, least]) => window.e2e.told.filter(([, m]) => m === name).length >= least;
+    await this.wait(`${method} ${count} times`, enough, [method, count]);
+    return (await this.told(method))[count - 1].params;
+  }
+
+  /** Waits until this page's input goes to the host. */
+  drives() {
+    return this.wait("driving", () => window.heliostat?.driving === true);
+  }
+
   /** What was noted under `name` in the page. */
   noted(name) {
     return this.page.evaluate((key) => window.e2e[key], name);

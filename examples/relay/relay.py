@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import pathlib
+import socket
 import sys
 
 from aiohttp import web
@@ -89,9 +90,15 @@ async def with_child(app):
     await listening
 
 
+async def hang_up(app):
+    """Browsers that stay would keep the relay from ending."""
+    for browser in list(app["child"].browsers.values()):
+        await browser.close()
+
+
 def main():
     parser = argparse.ArgumentParser(description="Relay heliostat stdio to browsers.")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=int, default=8000, help="0 takes any that is free")
     parser.add_argument("command", nargs="*", default=["heliostat", "stdio"])
     options = parser.parse_args()
     app = web.Application()
@@ -99,7 +106,8 @@ def main():
     app["count"] = 0
     app.cleanup_ctx.append(with_child)
     app.add_routes([web.get("/", page), web.get("/signalling", signalling)])
-    web.run_app(app, host="127.0.0.1", port=options.port)
+    app.on_shutdown.append(hang_up)
+    web.run_app(app, sock=socket.create_server(("127.0.0.1", options.port)))
 
 
 if __name__ == "__main__":
