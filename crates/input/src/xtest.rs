@@ -101,6 +101,15 @@ impl Xtest {
         Ok(())
     }
 
+    /// A server that went away unnoticed may be back already: then nothing is lost on the old one.
+    fn come_back(&mut self) {
+        if self.session.as_ref().is_some_and(|old| old.drain().is_err()) {
+            self.session = None;
+            // Why it is away is what the caller finds out next.
+            let _ = self.connect();
+        }
+    }
+
     /// Does something with a server that is there, and notes when it no longer is.
     fn with<T>(
         &mut self,
@@ -151,6 +160,7 @@ impl Injector for Xtest {
     }
 
     fn inject(&mut self, event: &InputEvent) -> Result<(), InputError> {
+        self.come_back();
         match event {
             InputEvent::Pad(_) => Err(self.place.unsupported("X has no gamepads")),
             InputEvent::Key { code, .. } if code.x_keycode().is_none() => {
