@@ -19,6 +19,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("sdp_offer", sdp_offer),
     ("ice_tcp", ice_tcp),
     ("jsonrpc", jsonrpc),
+    ("rpc_params", rpc_params),
     ("sdpfrag", sdpfrag),
     ("http_headers", http_headers),
     ("annex_b", annex_b),
@@ -28,6 +29,9 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("jetkvm_hidrpc", jetkvm_hidrpc),
     ("jetkvm_signalling", jetkvm_signalling),
     ("jetkvm_rpc", jetkvm_rpc),
+    ("input_reliable", input_reliable),
+    ("input_motion", input_motion),
+    ("input_event", input_event),
 ];
 
 /// Runs the entry of that name; `false` when there is none.
@@ -61,6 +65,21 @@ fn ice_tcp(bytes: &[u8]) {
 
 fn jsonrpc(bytes: &[u8]) {
     let _ = sessions::jsonrpc::parse(bytes);
+}
+
+/// Parameters of every method, and what is checked beyond their types.
+fn rpc_params(bytes: &[u8]) {
+    let Ok(params) = serde_json::from_slice::<serde_json::Value>(bytes) else {
+        return;
+    };
+    for method in control_api::method_table() {
+        let _ = (method.takes)(params.clone());
+    }
+    if let Ok(wanted) = serde_json::from_value::<control_api::CreateShareLink>(params)
+        && control::check_share_link(&wanted).is_ok()
+    {
+        assert!(wanted.role > control_api::Role::Player && wanted.for_seconds > 0);
+    }
 }
 
 fn sdpfrag(bytes: &[u8]) {
@@ -155,5 +174,28 @@ fn jetkvm_rpc(bytes: &[u8]) {
         }
         Err(Some(refusal)) => assert!(refusal.starts_with('{')),
         Err(None) => {}
+    }
+}
+
+/// The channel of keys, buttons and text.
+fn input_reliable(bytes: &[u8]) {
+    if let Ok(input::wire::Reliable::Text(text)) = input::wire::reliable(bytes) {
+        assert!(text.len() <= input::MAX_TEXT_BYTES);
+    }
+}
+
+/// The channel of motion.
+fn input_motion(bytes: &[u8]) {
+    let _ = input::wire::motion(bytes);
+}
+
+/// An event as JSON, and what names an injector.
+fn input_event(bytes: &[u8]) {
+    let Ok(text) = from_utf8(bytes) else { return };
+    let _ = text.parse::<input::InputSpec>();
+    if let Ok(event) = serde_json::from_str::<input::InputEvent>(text) {
+        let again = serde_json::to_string(&event).ok();
+        let again = again.and_then(|text| serde_json::from_str(&text).ok());
+        assert_eq!(again, Some(event));
     }
 }
