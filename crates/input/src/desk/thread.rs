@@ -6,7 +6,7 @@ use crate::error::InputError;
 use crate::event::InputEvent;
 use crate::held::{Held, Step};
 use crate::injector::{Capabilities, Feedback, FeedbackSink, Injector, Next};
-use crate::nothing::Nothing;
+use crate::nothing::{self, Nothing};
 use events::ViewerId;
 use media::MonoTime;
 use std::collections::VecDeque;
@@ -129,43 +129,29 @@ impl InputThread {
     }
 
     fn drive(&mut self) {
-        match self.injector.tick(MonoTime::now()) {
-            Ok(next) => {
-                self.next = next;
-                // A target that came back is told without anybody trying it.
-                let capabilities = self.injector.capabilities();
-                if self
-                    .told
-                    .as_ref()
-                    .is_some_and(|told| told.capabilities != capabilities)
-                    && capabilities != Capabilities::NONE
-                {
-                    self.tell(capabilities, self.reason.clone());
-                }
-            }
-            Err(error) => {
-                self.next = Next::default();
-                self.judge(Err(error));
-            }
-        }
+        let next = self.injector.tick(MonoTime::now());
+        self.next = next.as_ref().copied().unwrap_or_default();
+        self.judge(next.map(|_| ()));
     }
 
     /// Counts what failed, and tells when the target goes away or comes back.
     fn judge(&mut self, result: Result<(), InputError>) {
-        let Err(error) = result else {
-            self.tell(self.injector.capabilities(), self.reason.clone());
-            return;
-        };
-        let count = self.shared.errors.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_power_of_two() {
-            tracing::warn!(%error, count, "input could not be injected");
+        if let Err(error) = &result {
+            let count = self.shared.errors.fetch_add(1, Ordering::Relaxed) + 1;
+            if count.is_power_of_two() {
+                tracing::warn!(%error, count, "input could not be injected");
+            }
         }
-        // The first reason is the one to tell: what follows from it says less.
+        let capabilities = self.injector.capabilities();
         let told = self.told.as_ref();
-        let known = told.is_some_and(|told| told.capabilities == Capabilities::NONE);
-        if error.is_temporary() && !known {
-            self.tell(Capabilities::NONE, error.to_string());
+        if told.is_some_and(|told| told.capabilities == capabilities) {
+            return;
         }
+        let reason = match result {
+            Err(error) if capabilities == Capabilities::NONE => error.to_string(),
+            _ => self.reason.clone(),
+        };
+        self.tell(capabilities, reason);
     }
 
     fn tell(&mut self, capabilities: Capabilities, reason: String) {
@@ -209,7 +195,13 @@ impl InputThread {
                 }
             }
         }
-        self.tell(self.injector.capabilities(), self.reason.clone());
+        let capabilities = self.injector.capabilities();
+        let is_away = capabilities == Capabilities::NONE && self.injector.name() != nothing::NAME;
+        let reason = match is_away {
+            true => format!("{}, is away; it is tried again", self.reason),
+            false => self.reason.clone(),
+        };
+        self.tell(capabilities, reason);
     }
 
     fn hand_back(&mut self, feedback: Feedback) {

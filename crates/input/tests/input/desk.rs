@@ -212,6 +212,7 @@ fn a_server_that_lets_nobody_in_is_away_and_one_with_a_bad_name_is_refused() {
     let rig_away = rig("xtest::12345", None);
     let state = rig_away.states.recv_timeout(LONG).unwrap();
     assert!(!state.capabilities.keyboard);
+    assert!(state.reason.contains("is away"), "{}", state.reason);
     let rig_bad = rig("xtest:nonsense", None);
     let state = rig_bad.states.recv_timeout(LONG).unwrap();
     assert_eq!(state.backend, "none");
