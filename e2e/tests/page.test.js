@@ -66,7 +66,7 @@ scenario("the statistics tell the truth about a stream, on a desktop and on a ph
 async function watchWithStatistics(browser, host, screen) {
   const viewer = await browser.watch(host.links[0], {}, screen);
   const { page } = viewer;
-  await page.keyboard.press("s");
+  await page.keyboard.press("Control+Alt+Shift+S");
   const plotted = (count) => window.heliostat.frames.filter(({ shown }) => shown).length >= count;
   await viewer.wait("joined frames", plotted, PLOTTED_FRAMES);
   const known = () => /\d/.test(document.querySelector(".facts")?.innerText.split("Bitrate")[1] ?? "");
