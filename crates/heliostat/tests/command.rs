@@ -65,7 +65,7 @@ fn a_short_bench_reads_frames_back_and_draws_its_plot() {
         "--seconds",
         "2",
         "--input-presses",
-        "0",
+        "8",
         "--output",
         output,
     ]);
@@ -77,6 +77,13 @@ fn a_short_bench_reads_frames_back_and_draws_its_plot() {
     ] {
         assert!(table.contains(stage), "{stage} in\n{table}");
     }
+    for pressed in ["quiet screen, key →", "moving pattern, click →"] {
+        assert!(table.contains(pressed), "{pressed} in\n{table}");
+    }
+    let missed = table
+        .lines()
+        .find_map(|line| line.strip_prefix("presses that never showed"));
+    assert_eq!(missed.map(str::trim), Some("0"), "{table}");
     let svg = std::fs::read_to_string(results.path().join("bench.svg")).unwrap();
     assert!(svg.trim_start().starts_with("<svg") || svg.contains("<svg "));
 }
