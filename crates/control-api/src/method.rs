@@ -9,6 +9,7 @@ use crate::{
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// A method: its parameters, its result and its line of the table.
 pub trait Method {
@@ -33,6 +34,8 @@ pub struct MethodInfo {
     pub lane: Lane,
     /// The role it needs.
     pub role: Role,
+    /// Whether it takes these parameters.
+    pub takes: fn(Value) -> bool,
     /// The schema of its parameters.
     pub params: fn(&mut SchemaGenerator) -> Schema,
     /// The schema of its result.
@@ -58,6 +61,7 @@ macro_rules! methods {
                         needs_session: methods!(@$session),
                         lane: Lane::$lane,
                         role: Role::$role,
+                        takes: |params| serde_json::from_value::<$params>(params).is_ok(),
                         params: |generator| generator.subschema_for::<$params>(),
                         result: |generator| generator.subschema_for::<$result>(),
                     };
@@ -125,11 +129,11 @@ methods! {
     /// What can be streamed.
     ListSources "listSources" (NoParams) -> SourceList, any, Concurrent, Controller;
     /// Streams another source, in the same sessions.
-    SelectSource "selectSource" (crate::SelectSource) -> (), any, Ordered, Admin;
+    SelectSource "selectSource" (crate::SelectSource) -> (), any, Concurrent, Admin;
     /// What can encode.
     ListEncoders "listEncoders" (NoParams) -> EncoderList, any, Concurrent, Controller;
     /// Encodes with another encoder, in the same sessions.
-    SelectEncoder "selectEncoder" (crate::SelectEncoder) -> (), any, Ordered, Admin;
+    SelectEncoder "selectEncoder" (crate::SelectEncoder) -> (), any, Concurrent, Admin;
     /// Statistics of this connection's session from now on.
     SubscribeStats "subscribeStats" (SubscribeParams) -> (), any, Ordered, Viewer;
     /// No more statistics.

@@ -69,9 +69,9 @@ and one message a line on the management socket. The machine-readable form is
 
 - Roles: `viewer` < `controller` < `admin`. The link that the host prints makes an administrator.
 - *Ordered* calls of a connection run one after the other in the order of their arrival, *concurrent*
-  ones at once, at most 32 of them. At most 1024 ordered calls wait; a run of `pauseVideo`,
-  `resumeVideo` and `setVideoStreamPaused` at the end of them counts as one, because only its last
-  word matters.
+  ones at once, at most 32 of them. At most 1024 ordered calls wait (and 1 MiB of them), more are
+  answered with -32000. Of `pauseVideo`, `resumeVideo` and `setVideoStreamPaused` waiting in a row
+  only the last word is carried out, for all of them.
 - A message has at most 256 KiB, a batch at most 32 calls.
 - A call that succeeds without a value answers `null`. Notifications get no answer.
 

@@ -20,7 +20,7 @@ mod tls;
 mod whep;
 mod ws;
 
-pub use access::cookie_values;
+pub use access::{check_share_link, cookie_values};
 pub use config::{AccessMode, Config, JetKvm, Limits, TlsMode};
 pub use control_api::Role;
 pub use error::Error;

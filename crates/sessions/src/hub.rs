@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     conversations: Mutex<HashMap<u64, (LoginId, oneshot::Sender<()>)>>,
     next_conversation: AtomicU64,
     pub(crate) channels: Mutex<Channels>,
+    /// Switches of source and encoder take seconds, and happen in the order in which they are asked for.
+    switching: tokio::sync::Mutex<()>,
 }
 
 struct Entry {
@@ -110,6 +112,7 @@ impl Hub {
                 conversations: Mutex::default(),
                 next_conversation: AtomicU64::new(0),
                 channels: Mutex::default(),
+                switching: tokio::sync::Mutex::default(),
             }),
         };
         let served = hub.clone();
@@ -151,6 +154,11 @@ impl Hub {
     /// The media engine, for what may wait and so runs elsewhere.
     pub(crate) fn shared_engine(&self) -> Arc<dyn Engine> {
         Arc::clone(&self.shared.engine)
+    }
+
+    /// Waits for one's turn to switch source or encoder; whoever asks first is first.
+    pub(crate) async fn turn_to_switch(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.shared.switching.lock().await
     }
 
     /// The input desk.
@@ -207,11 +215,12 @@ impl Hub {
         let _ = stopping.wait_for(|stop| *stop).await;
     }
 
-    pub(crate) fn sessions_of(&self, login: LoginId) -> Vec<SessionHandle> {
+    pub(crate) fn all_sessions(&self) -> Vec<SessionHandle> {
         let sessions = lock(&self.shared.sessions);
-        let all = sessions.values().map(|entry| &entry.session);
-        let of_login = all.filter(|session| session.identity().login == login);
-        of_login.cloned().collect()
+        sessions
+            .values()
+            .map(|entry| entry.session.clone())
+            .collect()
     }
 
     /// Gives the room a command and performs what follows from it.
@@ -395,9 +404,7 @@ impl HubThread {
 
 impl Drop for HubThread {
     fn drop(&mut self) {
-        let all = lock(&self.hub.shared.sessions);
-        let all: Vec<SessionHandle> = all.values().map(|entry| entry.session.clone()).collect();
-        for session in all {
+        for session in self.hub.all_sessions() {
             session.end(EndReason::HostStopped);
         }
         self.stop.send_replace(true);

@@ -391,6 +391,7 @@ async fn list_sources(caller: Arc<Caller>, _: NoParams) -> Result<SourceList, Rp
 }
 
 async fn select_source(caller: Arc<Caller>, params: SelectSource) -> Result<(), RpcError> {
+    let _turn = caller.hub.turn_to_switch().await;
     Ok(waiting(&caller, move |engine| engine.select_source(&params.source)).await??)
 }
 
@@ -400,6 +401,7 @@ async fn list_encoders(caller: Arc<Caller>, _: NoParams) -> Result<EncoderList, 
 }
 
 async fn select_encoder(caller: Arc<Caller>, params: SelectEncoder) -> Result<(), RpcError> {
+    let _turn = caller.hub.turn_to_switch().await;
     Ok(waiting(&caller, move |engine| {
         engine.select_encoder(&params.encoder)
     })

@@ -382,7 +382,11 @@ impl Hub {
 
     /// Ends every session and conversation of a login that stands no more.
     pub fn end_login(&self, login: crate::LoginId) {
-        for session in self.sessions_of(login) {
+        let all = self.all_sessions();
+        for session in all
+            .iter()
+            .filter(|session| session.identity().login == login)
+        {
             session.end(EndReason::Operator);
         }
         self.close_conversations(login);

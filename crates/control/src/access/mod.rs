@@ -11,3 +11,4 @@ pub use cookie::values as cookie_values;
 pub(crate) use gate::{Denied, Gate, GateConfig, LoginRefused, Password};
 pub(crate) use secret::{Secret, SecretDigest};
 pub(crate) use share::ShareLinks;
+pub use share::check as check_share_link;

@@ -18,7 +18,8 @@ pub(crate) struct ShareLinks {
 }
 
 /// A share link to be made.
-pub(crate) struct Wanted {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
     pub(crate) role: Role,
     pub(crate) life: Duration,
     pub(crate) name: Option<String>,
@@ -47,7 +48,10 @@ impl ShareLinks {
 }
 
 /// Checks what was asked for.
-pub(crate) fn check(wanted: &CreateShareLink) -> Result<Wanted, LinksError> {
+///
+/// # Errors
+/// [`LinksError::Parameter`].
+pub fn check(wanted: &CreateShareLink) -> Result<Wanted, LinksError> {
     let refused = |field, message| Err(LinksError::Parameter { field, message });
     let life = Duration::from_secs(wanted.for_seconds.into());
     if life.is_zero() || life > MAX_LIFE {

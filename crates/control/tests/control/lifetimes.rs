@@ -351,3 +351,35 @@ fn who_did_not_ask_gets_no_statistics() {
     quiet.ok("ping", &json!({}));
     assert!(quiet.seen("statsSecond").is_none() && quiet.seen("statsFrames").is_none());
 }
+
+#[test]
+fn a_session_that_nobody_let_go_ends_with_the_hub() {
+    let host = Host::open();
+    let joining = sessions::Joining {
+        sdp: "v=0".to_owned(),
+        identity: sessions::Identity::local_admin(),
+        via: control_api::Via::Stdio,
+        flavour: sessions::Flavour::Page,
+        ends: None,
+        channels: None,
+        notices: None,
+    };
+    let hub = host.hub().clone();
+    let joined = hub.runtime().block_on(hub.join(joining)).unwrap();
+    let viewer = host.expect_offered();
+    assert_eq!(host.desk.permitted(), [viewer.0]);
+    let Host {
+        handle,
+        thread,
+        events,
+        desk,
+        ..
+    } = host;
+    handle.shutdown();
+    drop(thread);
+    let closed = events.recv_timeout(crate::host::PATIENCE).unwrap();
+    assert!(matches!(closed, Event::Closed(v, EndReason::HostStopped) if v == viewer));
+    assert!(desk.permitted().is_empty());
+    drop(joined);
+    assert!(events.try_recv().is_err(), "it ends once");
+}
