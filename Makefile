@@ -4,6 +4,7 @@ CARGO ?= cargo
 WEB_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/package.json \
 	web/package-lock.json web/vite.config.ts web/tsconfig.json
 HAVE_NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+JETKVM_CLIENT := target/judges/bin/jetkvm_client
 RUN_TESTS := $(if $(HAVE_NEXTEST),$(CARGO) nextest run --no-fail-fast,$(CARGO) test --no-fail-fast)
 
 .PHONY: help
@@ -65,9 +66,14 @@ openh264-test: ## The permissive build and its tests.
 	$(RUN_TESTS) --package encode --no-default-features --features openh264
 
 .PHONY: e2e
-e2e: web e2e/node_modules/.package-lock.json ## Real browsers and clients against the real binary.
+e2e: web e2e/node_modules/.package-lock.json $(JETKVM_CLIENT) ## Real browsers and clients against the real binary.
 	$(CARGO) build --package heliostat --package linkem
 	cd e2e && npm run --silent test
+
+# A client that others wrote, in a folder of its own: nothing of it is part of this project.
+$(JETKVM_CLIENT):
+	CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install jetkvm_client --version 1.0.0 --locked --debug \
+		--root target/judges --target-dir target/judges/build
 
 e2e/node_modules/.package-lock.json: e2e/package.json e2e/package-lock.json
 	cd e2e && npm ci --no-audit --no-fund --loglevel=error
