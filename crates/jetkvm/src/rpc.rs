@@ -69,6 +69,10 @@ pub enum Question {
     VirtualMedia,
     /// Whether it moves the mouse by itself.
     Jiggler,
+    /// The macros that are kept.
+    Macros,
+    /// Whether there is a newer version.
+    Updates,
 }
 
 /// The source, as clients see it.
@@ -162,6 +166,14 @@ impl Facts {
             Question::KeyboardLayout => json!("en-US"),
             Question::VirtualMedia => Value::Null,
             Question::Jiggler => json!(false),
+            Question::Macros => json!([]),
+            Question::Updates => {
+                let version = json!({ "appVersion": self.version, "systemVersion": self.version });
+                json!({
+                    "local": version, "remote": version,
+                    "systemUpdateAvailable": false, "appUpdateAvailable": false,
+                })
+            }
         }
     }
 }
@@ -371,6 +383,8 @@ fn call(method: &str, params: Value) -> Option<Result<Call, serde_json::Error>> 
         "getEDID" => question(Question::Edid),
         "getVirtualMediaState" => question(Question::VirtualMedia),
         "getJigglerState" => question(Question::Jiggler),
+        "getKeyboardMacros" => question(Question::Macros),
+        "getUpdateStatus" => question(Question::Updates),
         "pauseVideo" => Some(Ok(Call::Pause(true))),
         "resumeVideo" => Some(Ok(Call::Pause(false))),
         "setVideoStreamPaused" => Some(read(params, |StreamPaused { paused }| Call::Pause(paused))),
