@@ -38,15 +38,33 @@ export class Browser {
     return browser;
   }
 
-  constructor(rig, playwright) {
-    this.rig = rig;
-    this.playwright = playwright;
+  /**
+   * Starts one whose pages are tabs of one window and one profile, as people have them: the one
+   * behind another is hidden, which pages of `start` never are.
+   */
+  static async startWithTabs(rig) {
+    const profile = `--user-data-dir=${await rig.directory()}`;
+    const window = `--window-size=${WINDOW.width},${WINDOW.height}`;
+    const flags = ["--headless", "--remote-debugging-port=0", profile, window];
+    const child = rig.spawn(PROGRAM, [...FLAGS, ...flags], { name: "chromium" });
+    const [, address] = await child.errorLine(/^DevTools listening on (\S+)/);
+    const playwright = await chromium.connectOverCDP(address, { noDefaults: true });
+    const browser = new Browser(rig, playwright, playwright.contexts()[0]);
+    rig.atEnd(() => playwright.close());
+    return browser;
   }
 
-  /** Opens an empty page in a profile of its own. */
+  /** `profile` is where all pages are, if not each in one of its own. */
+  constructor(rig, playwright, profile) {
+    this.rig = rig;
+    this.playwright = playwright;
+    this.profile = profile;
+  }
+
+  /** Opens an empty page, in a profile of its own unless all share one. */
   async open(options = {}) {
     const settings = { viewport: WINDOW, ignoreHTTPSErrors: true, ...options };
-    const context = await this.playwright.newContext(settings);
+    const context = this.profile ?? (await this.playwright.newContext(settings));
     const page = await context.newPage();
     const tell = (kind, text) => this.rig.note(`── page, ${kind}: ${text}`);
     page.on("console", (message) => tell(message.type(), message.text()));
@@ -67,5 +85,11 @@ export class Browser {
   /** Kills the browser and everything it started, as a crash would. */
   kill() {
     process.kill(-this.pid, "SIGKILL");
+  }
+
+  /** Stops all of it where it stands, as a suspended laptop does. It goes on at the test's end. */
+  freeze() {
+    this.rig.atEnd(() => process.kill(-this.pid, "SIGCONT"));
+    process.kill(-this.pid, "SIGSTOP");
   }
 }

@@ -38,6 +38,8 @@ export class Desk {
 
   /** What the host said last about itself. */
   host = {};
+  /** Everything that it told by itself, in order: {method, params}. */
+  told = [];
   #asked = 0;
   #waiting = new Map();
 
@@ -49,6 +51,7 @@ export class Desk {
     socket.on("message", (data) => {
       const { id, method, params, ...answer } = JSON.parse(data.toString());
       if (method === "hostState") this.host = params;
+      if (method) this.told.push({ method, params });
       this.#waiting.get(id)?.(answer);
       this.#waiting.delete(id);
     });
@@ -65,6 +68,17 @@ export class Desk {
   ask(method, params = {}) {
     const id = ++this.#asked;
     return this.send(JSON.stringify({ jsonrpc: "2.0", id, method, params }), id);
+  }
+
+  /** Says something that gets no answer. */
+  notify(method, params = {}) {
+    this.socket.send(JSON.stringify({ jsonrpc: "2.0", method, params }));
+  }
+
+  /** Waits until the host tells that by itself, with values that fit; returns the values. */
+  async untilTold(method, fits = () => true) {
+    const find = () => this.told.find((one) => one.method === method && fits(one.params));
+    return (await until(`${method}`, find)).params;
   }
 
   async viewers() {
