@@ -61,10 +61,11 @@ export class StdioHost {
 /** Runs in a page: makes a peer connection that receives video and talks, and returns its offer. */
 async function offer() {
   const pc = new RTCPeerConnection();
-  const peer = { pc, heard: [], states: [], candidates: [] };
+  const peer = { pc, candidates: [] };
   window.peer = peer;
-  pc.addEventListener("connectionstatechange", () => peer.states.push(pc.connectionState));
-  pc.addEventListener("icecandidate", ({ candidate }) => candidate && peer.candidates.push(candidate.candidate));
+  pc.addEventListener("icecandidate", ({ candidate }) => {
+    if (candidate) peer.candidates.push(candidate.candidate);
+  });
   pc.addEventListener("track", ({ track }) => {
     const video = document.createElement("video");
     Object.assign(video, { muted: true, srcObject: new MediaStream([track]) });
@@ -73,7 +74,6 @@ async function offer() {
   });
   pc.addTransceiver("video", { direction: "recvonly" });
   peer.rpc = pc.createDataChannel("rpc");
-  peer.rpc.addEventListener("message", ({ data }) => peer.heard.push(JSON.parse(data)));
   peer.rpc.addEventListener("close", () => (peer.isClosed = true));
   await pc.setLocalDescription();
   return pc.localDescription.sdp;
@@ -120,17 +120,5 @@ export class StdioPeer {
   async untilFrames(count) {
     const now = await this.frames();
     await until(`${count} more pictures`, async () => (await this.frames()) >= now + count);
-  }
-
-  /** Says something to the host over the connection itself. */
-  tell(method, params = {}) {
-    const text = JSON.stringify({ jsonrpc: "2.0", method, params });
-    return this.page.evaluate((said) => window.peer.rpc.send(said), text);
-  }
-
-  /** What the host told by itself under that name. */
-  async told(method) {
-    const heard = await this.page.evaluate(() => window.peer.heard);
-    return heard.filter((one) => one.method === method).map(({ params }) => params);
   }
 }

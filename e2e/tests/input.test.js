@@ -122,29 +122,52 @@ const PAGE_SIZES = [
 const SCREEN = { width: 1280, height: 720 };
 const PLACES = [[0, 0], [1279, 719], [640, 360], [1, 718], [333, 111], [1278, 7]];
 
+/** Where `inner` lies in `outer`, fitted in with bars around it. */
+function fitted(outer, inner) {
+  const scale = Math.min(outer.width / inner.width, outer.height / inner.height);
+  return {
+    scale,
+    left: outer.left + (outer.width - inner.width * scale) / 2,
+    top: outer.top + (outer.height - inner.height * scale) / 2,
+  };
+}
+
 /** The middle of the spot on the page that shows this pixel of the screen. */
 async function spot(page, [x, y]) {
-  const box = await page.evaluate(() => {
-    const { left, top, width, height } = window.heliostat.video.getBoundingClientRect();
-    return { left, top, width, height };
+  const { box, picture } = await page.evaluate(() => {
+    const { video } = window.heliostat;
+    const { left, top, width, height } = video.getBoundingClientRect();
+    const picture = { left: 0, top: 0, width: video.videoWidth, height: video.videoHeight };
+    return { box: { left, top, width, height }, picture };
   });
-  const scale = Math.min(box.width / SCREEN.width, box.height / SCREEN.height);
-  const left = box.left + (box.width - SCREEN.width * scale) / 2;
-  const top = box.top + (box.height - SCREEN.height * scale) / 2;
-  return [left + (x + 0.5) * scale, top + (y + 0.5) * scale];
+  const shown = fitted(box, picture);
+  const screen = fitted(picture, SCREEN);
+  return [
+    shown.left + (screen.left + (x + 0.5) * screen.scale) * shown.scale,
+    shown.top + (screen.top + (y + 0.5) * screen.scale) * shown.scale,
+  ];
 }
 
 scenario("the mouse points at the very pixel, clicks, turns and, locked, moves by as much", async (rig) => {
   const x = await XServer.start(rig);
   const buttons = await x.buttons();
-  const { page } = await drive(rig, x);
-  for (const size of PAGE_SIZES) {
-    await page.setViewportSize(size);
+  const { page, viewer } = await drive(rig, x);
+  const pointEverywhere = async () => {
     for (const place of PLACES) {
       await page.mouse.move(...(await spot(page, place)));
       await x.untilPointer(...place);
     }
+  };
+  for (const size of PAGE_SIZES) {
+    await page.setViewportSize(size);
+    await pointEverywhere();
   }
+  // A stream of another shape has bars of its own inside of the page's.
+  await viewer.rpc("setStreamParameters", { size: "800x800" });
+  await viewer.wait("the square picture", () => window.heliostat.video.videoHeight === 800);
+  await pointEverywhere();
+  await viewer.rpc("setStreamParameters", { size: "source" });
+  await viewer.wait("the whole picture", () => window.heliostat.video.videoHeight === 720);
 
   await page.setViewportSize(PAGE_SIZES[1]);
   await page.mouse.move(...(await spot(page, [200, 150])));

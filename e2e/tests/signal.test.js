@@ -123,7 +123,9 @@ const FIRST_FLAPS = 3;
 /** What an allocator keeps by chance; one screen of leaked pixels alone is 3.5 MiB. */
 const RSS_SLACK_BYTES = 12 * 1024 * 1024;
 
-scenario("a hundred losses in a row leave no thread, file or memory behind", { limitMs: 150_000 }, async (rig) => {
+const ALL_FLAPS = { limitMs: 150_000 };
+
+scenario("a hundred losses leave no thread, file or memory behind", ALL_FLAPS, async (rig) => {
   const x = await XServer.start(rig);
   const host = await Host.start(rig, ["--source", `x11:${x.display}`, ...OPEN, "--fps", "10"]);
   const viewer = await (await Browser.start(rig)).watch(host.links[0]);
