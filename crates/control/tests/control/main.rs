@@ -9,6 +9,7 @@ mod driving;
 mod engine;
 mod feed;
 mod host;
+mod jetkvm;
 mod lifetimes;
 mod managing;
 mod net;
