@@ -84,15 +84,18 @@ export class StdioPeer {
   /** Offers a session, and waits until the host's channel is open. */
   static async connect(host, page, session, more = {}) {
     const sdp = await page.evaluate(offer);
+    const from = host.said.length;
     host.say({ type: "offer", session, sdp, ...more });
-    const answer = await host.message((said) => said.type === "answer" && said.session === session);
-    const settle = (description) => window.peer.pc.setRemoteDescription(description);
-    await page.evaluate(settle, { type: "answer", sdp: answer.sdp });
-    const peer = new StdioPeer(page);
+    // As browsers tell them: before there is an answer.
     for (const candidate of await page.evaluate(() => window.peer.candidates)) {
       host.say({ type: "candidate", session, candidate });
     }
     host.say({ type: "candidate", session, candidate: "" });
+    const isAnswer = (said) => said.type === "answer" && said.session === session;
+    const answer = await host.message(isAnswer, from);
+    const settle = (description) => window.peer.pc.setRemoteDescription(description);
+    await page.evaluate(settle, { type: "answer", sdp: answer.sdp });
+    const peer = new StdioPeer(page);
     await peer.wait("an open channel", () => window.peer.rpc.readyState === "open");
     return peer;
   }

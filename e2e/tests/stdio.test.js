@@ -27,6 +27,8 @@ const NONSENSE = [
   [`{"type":"offer","session":"a","sdp":"${"x".repeat(300_000)}"}`, "longer"],
 ];
 
+const HOST_CANDIDATE = "candidate:1 1 udp 2122260223 192.0.2.1 40000 typ host";
+
 scenario("a parent's lines start, tell of and end sessions, and nothing else is on stdout", async (rig) => {
   const host = await StdioHost.start(rig, PATTERN);
   const [ready] = host.said;
@@ -60,10 +62,26 @@ scenario("a parent's lines start, tell of and end sessions, and nothing else is 
   await other.wait("the end", () => window.peer.isClosed === true);
   await peer.untilFrames(5);
 
+  // What is said before the answer counts: another session under the name, and one that is closed.
+  const from = host.said.length;
+  const again = await StdioPeer.connect(host, await browser.open(), "desk");
+  await peer.wait("the end", () => window.peer.isClosed === true);
+  await again.untilFrames(5);
+  const sdp = await again.page.evaluate(() => window.peer.pc.localDescription.sdp);
+  host.say({ type: "offer", session: "gone", sdp });
+  host.say({ type: "candidate", session: "gone", candidate: HOST_CANDIDATE });
+  host.say({ type: "close", session: "gone" });
+  await host.message(({ type, session }) => type === "ended" && session === "gone", from);
+  const ends = host.said.slice(from).filter(({ type }) => ["ended", "error"].includes(type));
+  assert.deepEqual(ends, [
+    { type: "ended", session: "desk", reason: "replaced" },
+    { type: "ended", session: "gone", reason: "quit" },
+  ]);
+
   const { code, signal } = await host.close();
   assert.deepEqual({ code, signal }, { code: 0, signal: null });
   // Without a goodbye a browser would wait for many seconds before it gives up.
-  await peer.wait("the goodbye", () => window.peer.isClosed === true);
+  await again.wait("the goodbye", () => window.peer.isClosed === true);
   const types = new Set(host.said.map(({ type }) => type));
   const known = ["ready", "answer", "ended", "stats", "rpc", "error"];
   assert.deepEqual([...types].filter((type) => !known.includes(type)), []);

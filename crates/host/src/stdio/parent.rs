@@ -3,7 +3,7 @@
 
 use super::lines::{Lines, Said};
 use super::protocol::{Reply, Request, SessionRole};
-use control_api::{LostReason, Role, Via, VideoInputState};
+use control_api::{EndReason, LostReason, Role, Via, VideoInputState};
 use serde_json::Value;
 use sessions::{
     Conversation, Flavour, Hub, Identity, Joined, Joining, LoginId, Out, Peer, Session, Taken,
@@ -17,6 +17,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// How often each session's figures are told.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
+/// Candidates that wait for one offer to be answered: more than a browser has.
+const MOST_EARLY: usize = 64;
+const NO_SESSION: &str = "there is no such session";
 
 /// The parent, as the hub's thread serves it.
 pub(super) struct Parent {
@@ -26,15 +29,29 @@ pub(super) struct Parent {
 }
 
 /// An offer that was answered, or why not.
-type Answered = (String, Result<Joined, sessions::OfferError>);
+struct Answered {
+    name: String,
+    number: u64,
+    outcome: Result<Joined, sessions::OfferError>,
+}
+
+/// An offer on its way. Candidates do not wait for its answer.
+struct Offered {
+    number: u64,
+    candidates: Vec<String>,
+}
 
 /// What is going on for the parent.
 #[derive(Default)]
 struct State {
     sessions: HashMap<String, Session>,
+    /// The newest offer under each name that is not answered yet.
+    offered: HashMap<String, Offered>,
+    /// How many there were.
+    offers_made: u64,
     /// Offers on their way, and the ends of sessions.
     offers: JoinSet<Answered>,
-    ends: JoinSet<(String, events::ViewerId, control_api::EndReason)>,
+    ends: JoinSet<(String, events::ViewerId, EndReason)>,
     lost: Option<LostReason>,
     /// The second that was told last.
     second: u64,
@@ -85,7 +102,7 @@ impl Parent {
                 },
             }
         }
-        conversation.finish(control_api::EndReason::Quit).await;
+        conversation.finish(EndReason::Quit).await;
     }
 
     async fn obey(&self, line: Said, state: &mut State, conversation: &mut Conversation) {
@@ -107,33 +124,20 @@ impl Parent {
                     channels: None,
                     notices: None,
                 };
-                let hub = self.hub.clone();
-                state
-                    .offers
-                    .spawn(async move { (session, hub.join(joining).await) });
+                self.join(session, joining, state);
             }
             Ok(Request::Candidate { session, candidate }) => {
-                let Some(known) = state.sessions.get(&session) else {
-                    return self
-                        .complain(Some(&session), "there is no such session")
-                        .await;
-                };
-                // A browser says with an empty one that there are no more.
-                if candidate.is_empty() {
-                    return;
-                }
-                match sessions::sdpfrag::candidate(&candidate) {
-                    Ok(candidate) => known.candidate(candidate),
-                    Err(error) => self.complain(Some(&session), &error.to_string()).await,
+                self.candidate(&session, &candidate, state).await;
+            }
+            Ok(Request::Close { session }) => {
+                let was_offered = state.offered.remove(&session).is_some();
+                match state.sessions.remove(&session) {
+                    Some(known) => known.close(EndReason::Quit),
+                    // What was offered ends when it is answered.
+                    None if was_offered => {}
+                    None => self.complain(Some(&session), NO_SESSION).await,
                 }
             }
-            Ok(Request::Close { session }) => match state.sessions.remove(&session) {
-                Some(known) => known.close(control_api::EndReason::Quit),
-                None => {
-                    self.complain(Some(&session), "there is no such session")
-                        .await;
-                }
-            },
             Ok(Request::Rpc { message }) => {
                 let message = message.to_string();
                 if let Taken::Reply(text) | Taken::TooLong(text) =
@@ -145,7 +149,54 @@ impl Parent {
         }
     }
 
-    async fn answer(&self, (name, outcome): Answered, state: &mut State) {
+    fn join(&self, name: String, joining: Joining, state: &mut State) {
+        state.offers_made += 1;
+        let number = state.offers_made;
+        let offered = Offered {
+            number,
+            candidates: Vec::new(),
+        };
+        state.offered.insert(name.clone(), offered);
+        let hub = self.hub.clone();
+        state.offers.spawn(async move {
+            let outcome = hub.join(joining).await;
+            Answered {
+                name,
+                number,
+                outcome,
+            }
+        });
+    }
+
+    async fn candidate(&self, name: &str, candidate: &str, state: &mut State) {
+        let (offered, known) = (state.offered.get_mut(name), state.sessions.get(name));
+        if offered.is_none() && known.is_none() {
+            return self.complain(Some(name), NO_SESSION).await;
+        }
+        // A browser says with an empty one that there are no more.
+        if candidate.is_empty() {
+            return;
+        }
+        match (sessions::sdpfrag::candidate(candidate), offered, known) {
+            (Err(error), ..) => self.complain(Some(name), &error.to_string()).await,
+            (Ok(candidate), Some(offered), _) => {
+                if offered.candidates.len() < MOST_EARLY {
+                    offered.candidates.push(candidate.to_owned());
+                }
+            }
+            (Ok(candidate), None, Some(known)) => known.candidate(candidate),
+            (Ok(_), None, None) => {}
+        }
+    }
+
+    async fn answer(&self, answered: Answered, state: &mut State) {
+        let Answered {
+            name,
+            number,
+            outcome,
+        } = answered;
+        let is_newest = (state.offered.get(&name)).is_some_and(|offered| offered.number == number);
+        let offered = is_newest.then(|| state.offered.remove(&name)).flatten();
         let Joined {
             session,
             sdp,
@@ -156,17 +207,24 @@ impl Parent {
         };
         let (viewer, told) = (session.viewer(), name.clone());
         state.ends.spawn(async move {
-            let reason = ended.await.unwrap_or(control_api::EndReason::Error);
+            let reason = ended.await.unwrap_or(EndReason::Error);
             (told, viewer, reason)
         });
+        let Some(Offered { candidates, .. }) = offered else {
+            // It was closed, or offered once more, before it began.
+            return session.close(EndReason::Quit);
+        };
         let answer = Reply::Answer {
             session: &name,
             sdp: &sdp,
         };
         self.say(&answer).await;
+        for candidate in candidates {
+            session.candidate(&candidate);
+        }
         // A second offer under one name takes the place of the first.
         if let Some(before) = state.sessions.insert(name, session) {
-            before.close(control_api::EndReason::Replaced);
+            before.close(EndReason::Replaced);
         }
     }
 
