@@ -299,6 +299,16 @@ impl Values<'_> {
         (!text.is_empty()).then(|| PathBuf::from(text))
     }
 
+    fn one_of<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Result<T, ConfigError> {
+        let given = self.text(name);
+        let found = words.iter().find(|(word, _)| *word == given);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            let why = format!("{given:?} is none of: {}", words.join(", "));
+            self.wrong(name, why)
+        })
+    }
+
     fn flag(&self, name: &'static str) -> Result<bool, ConfigError> {
         self.text(name)
             .parse()
@@ -342,34 +352,22 @@ impl Config {
             );
             return Err(values.wrong("open-access", why));
         }
-        let profile = match values.text("profile") {
-            "latency" => QualityProfile::Latency,
-            "quality" => QualityProfile::Quality,
-            other => {
-                let why = format!("{other:?} is neither latency nor quality");
-                return Err(values.wrong("profile", why));
-            }
-        };
+        let profiles = [
+            ("latency", QualityProfile::Latency),
+            ("quality", QualityProfile::Quality),
+        ];
+        let policies = [
+            ("single", ControlPolicy::Single),
+            ("shared", ControlPolicy::Shared),
+        ];
+        let cursors = [
+            ("auto", CursorMode::Auto),
+            ("local", CursorMode::Local),
+            ("picture", CursorMode::Picture),
+        ];
         let encoder_threads = match values.text("encoder-threads") {
             "auto" => automatic_threads(),
             _ => values.number_in("encoder-threads", 1..=16)? as usize,
-        };
-        let control = match values.text("control") {
-            "single" => ControlPolicy::Single,
-            "shared" => ControlPolicy::Shared,
-            other => {
-                let why = format!("{other:?} is neither single nor shared");
-                return Err(values.wrong("control", why));
-            }
-        };
-        let cursor = match values.text("cursor") {
-            "auto" => CursorMode::Auto,
-            "local" => CursorMode::Local,
-            "picture" => CursorMode::Picture,
-            other => {
-                let why = format!("{other:?} is none of auto, local and picture");
-                return Err(values.wrong("cursor", why));
-            }
         };
         let state_dir = match values.text("state-dir") {
             "" => surroundings
@@ -389,13 +387,13 @@ impl Config {
             fps: values.read("fps")?,
             bitrate: values.read("bitrate")?,
             encoder: values.read("encoder")?,
-            profile,
+            profile: values.one_of("profile", &profiles)?,
             encoder_threads,
             listen,
             open_access,
-            control,
+            control: values.one_of("control", &policies)?,
             input: values.read("input")?,
-            cursor,
+            cursor: values.one_of("cursor", &cursors)?,
             clipboard: values.flag("clipboard")?,
             jetkvm: values.flag("jetkvm")?,
             jetkvm_password_file: values.path("jetkvm-password-file"),

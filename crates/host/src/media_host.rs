@@ -60,30 +60,26 @@ impl MediaHost {
         media: SocketAddr,
         on_quit: OnQuit,
     ) -> Result<(Self, Choices), HostError> {
-        let (source, source_reason) = choose_source(config)?;
-        let encoder = encode::probe(&config.encoder)?;
+        let (source, choices) = choose(config)?;
         let (events, ring) = EventRing::new(EVENT_RING);
         let collector = Collector::start(ring)?;
         let board = Arc::new(StateBoard::new(version, config.fps.fps()));
-        board.chose_source(&source, &source_reason);
+        board.chose_source(&source, &choices.source);
 
-        let hub_slot = HubSlot::default();
-        let area = TargetArea::default();
+        let (hub_slot, area) = (HubSlot::default(), TargetArea::default());
         let injectors = Injectors::new(config, area.clone());
         let (desk, session_desk) = injectors.start(&source, hub_slot.clone())?;
         let clipboard = Arc::new(ClipboardBoard::new(config.clipboard));
         clipboard.follow(&source);
         let cursor = Arc::new(CursorDesk::new(config.cursor));
 
-        let (desk_follows, clipboard_follows) = (desk.clone(), Arc::clone(&clipboard));
-        let area_follows = area.clone();
-        let on_source = Box::new(move |source: &SourceSpec| {
-            if display_of(source).is_none() {
-                area_follows.set(None);
-            }
-            desk_follows.switch(injectors.for_source(source));
-            clipboard_follows.follow(source);
-        });
+        let follows = Followers {
+            injectors,
+            desk: desk.clone(),
+            clipboard: Arc::clone(&clipboard),
+            area: area.clone(),
+        };
+        let on_source = Box::new(move |source: &SourceSpec| follows.follow(source));
         let parts = StreamParts {
             config,
             source,
@@ -116,8 +112,8 @@ impl MediaHost {
             stats: collector.reader(),
             limits: Limits::default(),
             policy: config.control,
-        })
-        .map_err(HostError::Thread)?;
+        });
+        let hub = hub.map_err(HostError::Thread)?;
         hub_slot.fill(hub.hub().downgrade());
         let host = Self {
             hub,
@@ -125,10 +121,6 @@ impl MediaHost {
             _stream: stream,
             _desk: desk,
             _collector: collector,
-        };
-        let choices = Choices {
-            source: source_reason,
-            encoder: format!("{}, {}", encoder.name, encoder.reason),
         };
         Ok((host, choices))
     }
@@ -143,21 +135,43 @@ impl MediaHost {
     }
 }
 
+/// What goes where the source goes.
+struct Followers {
+    injectors: Injectors,
+    desk: Desk,
+    clipboard: Arc<ClipboardBoard>,
+    area: TargetArea,
+}
+
+impl Followers {
+    fn follow(&self, source: &SourceSpec) {
+        // A source without a screen says nothing of where it looks.
+        if display_of(source).is_none() {
+            self.area.set(None);
+        }
+        self.desk.switch(self.injectors.for_source(source));
+        self.clipboard.follow(source);
+    }
+}
+
 /// Settles what `auto` means, so that a lost desktop comes back as that desktop. A named source
 /// that is away now may come later.
-fn choose_source(config: &Config) -> Result<(SourceSpec, String), HostError> {
+fn choose(config: &Config) -> Result<(SourceSpec, Choices), HostError> {
     let options = SourceOptions {
         size: size_for(&config.source, config.size),
         rate: config.fps,
     };
-    match capture::open(&config.source, options) {
-        Ok(opened) => Ok((opened.spec, opened.reason)),
+    let (spec, source) = match capture::open(&config.source, options) {
+        Ok(opened) => (opened.spec, opened.reason),
         Err(error) if error.is_temporary() && config.source != SourceSpec::Auto => {
             tracing::warn!(%error, "the source is away; it is tried again when somebody watches");
-            Ok((config.source.clone(), error.to_string()))
+            (config.source.clone(), error.to_string())
         }
-        Err(error) => Err(error.into()),
-    }
+        Err(error) => return Err(error.into()),
+    };
+    let encoder = encode::probe(&config.encoder)?;
+    let encoder = format!("{}, {}", encoder.name, encoder.reason);
+    Ok((spec, Choices { source, encoder }))
 }
 
 /// Everybody who has to hear that a session is over.
