@@ -144,6 +144,7 @@ scenario("a pause stops encoding and pictures, not input and calls; resuming is 
     connectMs.push(await peer.connect());
     await peer.frames(5);
   }
+  assert.ok(await works(host.pid), "it is seen when there is work");
   await peer.desk.ask("subscribeStats", { frames: true });
   const resumeMs = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -185,7 +186,7 @@ scenario("a pause stops encoding and pictures, not input and calls; resuming is 
   await until("what was typed", async () => (await typewriter.typed()) === typed);
   assert.ok((await peer.ask("ping")).result.hostTimeUs > 0);
   assert.equal(await watcher.viewers(), 0);
-  assert.ok(!(await works(host.pid)), "input wakes no encoder");
+  assert.equal(await works(host.pid), false, "input wakes no encoder");
 });
 
 scenario("a page behind another one pauses, and counts why", async (rig) => {
@@ -319,7 +320,7 @@ scenario("a resume on the way when its connection dies leaves no lease behind", 
     await host.log(/session (closed|ended)/, from);
     await untilIdle(host, watcher);
     assert.deepEqual((await watcher.ask("listSessions")).result.sessions, [], how);
-    assert.ok(!(await works(host.pid)), `${how}: nothing runs`);
+    assert.equal(await works(host.pid), false, `${how}: nothing runs`);
     peer.desk.socket.terminate();
   }
 });
