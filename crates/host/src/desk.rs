@@ -54,13 +54,13 @@ impl sessions::Desk for SessionDesk {
             InputChannel::Reliable => Channel::Reliable,
             InputChannel::Motion => Channel::Motion,
         };
-        self.desk.push(viewer, channel, bytes).map_err(refused)
+        let pushed = self.desk.push(viewer, channel, bytes);
+        pushed.map_err(|error| refused(&error))
     }
 
     fn inject(&self, viewer: ViewerId, event: &Said) -> Result<(), InputRefused> {
-        self.desk
-            .inject(viewer, understood(event)?)
-            .map_err(refused)
+        let injected = self.desk.inject(viewer, understood(event)?);
+        injected.map_err(|error| refused(&error))
     }
 
     fn permit(&self, viewer: ViewerId) {
@@ -84,12 +84,13 @@ impl sessions::Desk for SessionDesk {
     }
 }
 
-fn refused(error: InputError) -> InputRefused {
-    let words = error.to_string();
+fn refused(error: &InputError) -> InputRefused {
     match error {
         InputError::Full => InputRefused::Full,
-        InputError::Malformed { .. } | InputError::TooLong { .. } => InputRefused::Malformed(words),
-        _ => InputRefused::Unavailable(words),
+        InputError::Malformed { .. } | InputError::TooLong { .. } => {
+            InputRefused::Malformed(error.to_string())
+        }
+        _ => InputRefused::Unavailable(error.to_string()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::serve::HostError;
+use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -38,7 +39,7 @@ pub(crate) fn open(config: &Config) -> Result<JetKvmDoor, HostError> {
         let (low, high) = (PASSWORD_BYTES.start(), PASSWORD_BYTES.end());
         return Err(wrong(
             &path,
-            format!("a password must have {low} to {high} bytes"),
+            &format!("a password must have {low} to {high} bytes"),
         ));
     }
     let words = if made {
@@ -55,7 +56,7 @@ pub(crate) fn open(config: &Config) -> Result<JetKvmDoor, HostError> {
     })
 }
 
-fn wrong(path: &Path, why: impl ToString) -> HostError {
+fn wrong(path: &Path, why: &dyn fmt::Display) -> HostError {
     HostError::JetKvm {
         path: path.to_owned(),
         why: why.to_string(),
@@ -64,15 +65,15 @@ fn wrong(path: &Path, why: impl ToString) -> HostError {
 
 /// The text of an owner-only file.
 fn read(path: &PathBuf) -> Result<String, HostError> {
-    let mut file = File::open(path).map_err(|error| wrong(path, error))?;
-    let mode = file.metadata().map_err(|error| wrong(path, error))?.mode();
+    let mut file = File::open(path).map_err(|error| wrong(path, &error))?;
+    let mode = file.metadata().map_err(|error| wrong(path, &error))?.mode();
     if mode & 0o077 != 0 {
         let why = format!("others may read it: chmod 600 {}", path.display());
-        return Err(wrong(path, why));
+        return Err(wrong(path, &why));
     }
     let mut text = String::new();
     file.read_to_string(&mut text)
-        .map_err(|error| wrong(path, error))?;
+        .map_err(|error| wrong(path, &error))?;
     Ok(text.trim().to_owned())
 }
 
@@ -80,7 +81,7 @@ fn read(path: &PathBuf) -> Result<String, HostError> {
 fn read_or_make(path: &PathBuf, letters: usize) -> Result<(String, bool), HostError> {
     if let Some(folder) = path.parent() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(|error| wrong(folder, error))?;
+        made.map_err(|error| wrong(folder, &error))?;
     }
     let file = OpenOptions::new()
         .write(true)
@@ -90,16 +91,16 @@ fn read_or_make(path: &PathBuf, letters: usize) -> Result<(String, bool), HostEr
     let mut file = match file {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok((read(path)?, false)),
-        Err(error) => return Err(wrong(path, error)),
+        Err(error) => return Err(wrong(path, &error)),
     };
     let mut random = vec![0; letters];
-    getrandom::fill(&mut random).map_err(|error| wrong(path, error))?;
+    getrandom::fill(&mut random).map_err(|error| wrong(path, &error))?;
     let text: String = random
         .iter()
         .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
         .collect();
     file.write_all(text.as_bytes())
-        .map_err(|error| wrong(path, error))?;
+        .map_err(|error| wrong(path, &error))?;
     Ok((text, true))
 }
 

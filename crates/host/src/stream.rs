@@ -158,9 +158,16 @@ impl Stream {
         if let Some(cursor) = change.cursor {
             self.cursor.set(cursor);
         }
-        // A source paces itself by the rate that it was opened for.
+        // A source paces itself by the rate that it was opened for. Nobody waits for it to open
+        // again: until it has, and if it does not, the present one goes on.
         if params.rate > before.rate {
-            self.switch_to(&chosen.source, params.size)?;
+            let open = opens_source(&chosen.source, params.size, &self.rate, &self.taps);
+            let told = Box::new(|outcome: Result<(), SwitchError>| {
+                if let Err(error) = outcome {
+                    tracing::warn!(%error, "the source keeps its rate");
+                }
+            });
+            self.pipeline.switch_source(open, told).map_err(refused)?;
         }
         Ok(self.parameters())
     }
