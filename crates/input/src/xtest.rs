@@ -103,7 +103,11 @@ impl Xtest {
 
     /// A server that went away unnoticed may be back already: then nothing is lost on the old one.
     fn come_back(&mut self) {
-        if self.session.as_ref().is_some_and(|old| old.drain().is_err()) {
+        if self
+            .session
+            .as_ref()
+            .is_some_and(|old| old.drain().is_err())
+        {
             self.session = None;
             // Why it is away is what the caller finds out next.
             let _ = self.connect();
