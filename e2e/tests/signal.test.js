@@ -152,6 +152,18 @@ scenario("a hundred losses leave no thread, file or memory behind", ALL_FLAPS, a
   assert.ok(after.files <= before.files, `${before.files} to ${after.files} files`);
   assert.ok(after.rss <= before.rss + RSS_SLACK_BYTES, `${before.rss} to ${after.rss} bytes`);
   assert.equal((await viewer.told("signal_lost")).length, losses);
+
+  // Everything that was cut off is back: keys, clipboard and pointer.
+  const typewriter = await x.typewriter();
+  await press(viewer.page, "KeyH", "KeyI");
+  await until("keys", async () => (await typewriter.typed()) === "hi");
+  x.program("xclip", ["-quiet", "-selection", "clipboard"]).process.stdin.end("still here");
+  const last = async (method) => (await viewer.told(method)).at(-1)?.params;
+  await until("the clipboard", async () => (await last("clipboard"))?.text === "still here");
+  // Only over a window has a bare X server a pointer to be seen.
+  await x.xdotool("mousemove", "100", "90");
+  const row = async () => Math.floor(((await last("cursorMoved"))?.y / 65535) * 720);
+  await until("the pointer", async () => (await row()) === 90 && (await last("cursorMoved")).visible);
   await sameSession(host, viewer);
 });
 
