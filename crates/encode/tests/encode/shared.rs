@@ -168,7 +168,7 @@ fn frames_of_another_size_are_scaled_into_the_same_stream() {
         let units = [
             session.encode(&Scene::Gradient.i420(SIZE, 0)),
             session.encode(&Scene::Gradient.bgrx(double, 0)),
-            session.encode(&Scene::Gradient.i420(SIZE, 0)),
+            session.encode(&Scene::Still.i420(SIZE, 0)),
         ];
         let keyframes = units.each_ref().map(|unit| unit.is_keyframe());
         assert_eq!(keyframes, [true, false, false], "{}", backend.name);
