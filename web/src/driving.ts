@@ -134,6 +134,8 @@ export class Driving {
         return this.#roomChanged(news.room);
       case "input-state":
         this.#able = news.state;
+        // It changes with the source, and so may the clipboard.
+        if (this.room.you?.controls) this.#probeClipboard();
         return this.#steer();
       case "control-requested":
         return this.#setPending(news.request);
@@ -213,6 +215,10 @@ export class Driving {
     this.#takenBy = "nobody";
     this.#letsGo = false;
     this.#tell("taken", undefined);
+    this.#probeClipboard();
+  }
+
+  #probeClipboard(): void {
     void this.#clipboard.probe(errorText).then(() => this.#show());
   }
 

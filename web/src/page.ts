@@ -30,7 +30,10 @@ export class Page {
   readonly #stage = new Stage();
   readonly #viewer: Viewer;
   readonly #statistics: Statistics;
-  readonly #pause = new Pause((paused) => this.#pauseChanged(paused));
+  readonly #pause = new Pause(
+    (paused) => this.#pauseChanged(paused),
+    () => this.#showPause(),
+  );
   readonly #card = new Card(() => this.#act());
   readonly #banners = new Banners();
   readonly #help = new Help();
@@ -278,10 +281,13 @@ export class Page {
         this.#showState();
       });
     }
+    this.#awaitSlate();
+  }
+
+  #showPause(): void {
     const byUser = this.#pause.has("user");
     this.#toolbar.setPressed("pause", byUser);
     this.#toolbar.describe("pause", byUser ? "Resume" : "Pause");
-    this.#awaitSlate();
     this.#showState();
   }
 

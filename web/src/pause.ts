@@ -11,8 +11,14 @@ export class Pause {
   readonly #counts = new Map<PauseReason, number>();
   #hiding: ReturnType<typeof setTimeout> | undefined;
 
-  /** `onChange` is called when the video is to stop, and when it is to run again. */
-  constructor(private readonly onChange: (paused: boolean) => void) {}
+  /**
+   * `onChange` is called when the video is to stop, and when it is to run again; `onReasons` after
+   * that, and when another reason comes or one of several goes.
+   */
+  constructor(
+    private readonly onChange: (paused: boolean) => void,
+    private readonly onReasons: () => void = () => undefined,
+  ) {}
 
   /** Whether anything asks for a pause. */
   get isPaused(): boolean {
@@ -29,6 +35,7 @@ export class Pause {
     const wasPaused = this.isPaused;
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
     if (!wasPaused) this.onChange(true);
+    this.onReasons();
     let isHeld = true;
     return () => {
       if (isHeld) this.#letGo(reason);
@@ -61,5 +68,6 @@ export class Pause {
     if (count > 0) this.#counts.set(reason, count);
     else this.#counts.delete(reason);
     if (!this.isPaused) this.onChange(false);
+    this.onReasons();
   }
 }

@@ -72,3 +72,16 @@ test("a person's pause outlasts the hidden page, and is one however often it is 
   pause.setByUser(false);
   expect(changes).toEqual([true, false]);
 });
+
+test("a second reason is told, though it changes nothing", () => {
+  const told: boolean[] = [];
+  pause = new Pause(
+    () => undefined,
+    () => told.push(pause.has("user")),
+  );
+  const dialog = pause.hold("dialog");
+  pause.setByUser(true);
+  dialog();
+  pause.setByUser(false);
+  expect(told).toEqual([false, true, true, false]);
+});
