@@ -109,7 +109,7 @@ pub(crate) struct SettingFlags {
     /// How many drive at a time: single or shared [default: single].
     #[arg(long, value_name = "HOW")]
     control: Option<String>,
-    /// Where input goes: auto, none, xtest[:DISPLAY], uinput, or recording:FILE [default: auto].
+    /// Where input goes: auto, none, xtest, xtest:DISPLAY, uinput, or recording:FILE [default: auto].
     #[arg(long, value_name = "BACKEND")]
     input: Option<String>,
     /// Who draws the pointer: local (each page, without delay), picture, or auto [default: auto].
