@@ -1,5 +1,7 @@
 //! Replays every kept corpus through its entry, so that what fuzzing once found stays fixed.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::fs;
 use std::path::Path;
 
@@ -16,6 +18,20 @@ fn every_kept_input_is_still_taken_calmly() {
             replayed += 1;
         }
         assert!(replayed > 0, "fuzz/corpus/{name} is empty");
+    }
+}
+
+/// What fuzzing added to the seeds: a file a corpus, a line of base64 an input.
+#[test]
+fn what_fuzzing_found_worth_keeping_is_taken_calmly() {
+    let grown = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/grown");
+    for file in fs::read_dir(grown).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let input = STANDARD.decode(line).unwrap();
+            assert!(fuzz_entries::run(name, &input), "there is no entry {name}");
+        }
     }
 }
 
