@@ -1,0 +1,7 @@
+//! The GameStream protocol as Moonlight clients (version 6 and later) speak it. Pure: bytes and time
+//! go in, bytes and decisions come out; it opens no socket, starts no thread and reads no clock.
+//!
+//! There is no specification: comments name the file of the client's core (moonlight-common-c) or of
+//! its HTTP part (libgamestream, moonlight-qt) that a rule is read from.
+
+pub mod constants;
