@@ -23,7 +23,7 @@ pub use notification::{
     notification_table, notifications,
 };
 pub use reference::{reference, schema};
-pub use role::{Lane, Role};
+pub use role::{InputRights, Lane, Role};
 pub use state::{
     Choice, ControlPolicy, ControlState, CursorMode, EncoderInfo, EndReason, HostState, LostReason,
     SessionId, SessionInfo, SessionList, SourceInfo, SourceProblem, StreamParameters, Via,

@@ -242,6 +242,8 @@ pub enum Via {
     JetKvm,
     /// The parent process.
     Stdio,
+    /// A Moonlight client.
+    Moonlight,
 }
 
 /// One session.
@@ -281,7 +283,7 @@ pub enum EndReason {
     Timeout,
     /// The same client started another session.
     Replaced,
-    /// The source is gone for good.
+    /// The stream is gone for good: no encoder works any more.
     SourceEnded,
     /// The host stops.
     HostStopped,
@@ -289,4 +291,19 @@ pub enum EndReason {
     Operator,
     /// Something failed.
     Error,
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Quit => "quit",
+            Self::Lost => "lost",
+            Self::Timeout => "timeout",
+            Self::Replaced => "replaced",
+            Self::SourceEnded => "source ended",
+            Self::HostStopped => "host stopped",
+            Self::Operator => "operator",
+            Self::Error => "error",
+        })
+    }
 }

@@ -10,7 +10,7 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use control_api::{EndReason, Via};
-use sessions::{Flavour, Identity, Joining, MAX_MESSAGE_BYTES, OfferError, Session, sdpfrag};
+use sessions::{Identity, Joining, MAX_MESSAGE_BYTES, OfferError, Session, sdpfrag};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -95,7 +95,6 @@ pub(crate) async fn create(
         sdp,
         identity,
         via: Via::Whep,
-        flavour: Flavour::Page,
         ends: Some(connection.ends),
         channels: None,
         notices: None,

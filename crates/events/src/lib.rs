@@ -9,5 +9,5 @@ pub use ring::{EventRing, EventSink};
 pub use telemetry::{
     ConsumerChange, EncoderOpened, Event, FrameEncoded, FrameSent, FrameSuperseded, KeyframeCause,
     LinkSample, LossRepair, LostReason, PipelineChange, RepairKind, SourceChange, UnitRefused,
-    ViewerId,
+    ViewerId, ViewerIds,
 };

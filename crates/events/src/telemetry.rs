@@ -2,10 +2,31 @@
 
 use media::{EncodeTimes, FrameIndex, FrameKind, MonoTime, Rtp90k, Size};
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Number of a viewer, unique while the host runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ViewerId(pub u32);
+
+/// Gives each viewer its number. Clones share one series, so that engines which do not know each
+/// other never give the same number.
+#[derive(Clone, Debug)]
+pub struct ViewerIds(Arc<AtomicU32>);
+
+impl ViewerIds {
+    /// The next number; the first one is 1.
+    #[must_use]
+    pub fn next(&self) -> ViewerId {
+        ViewerId(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Default for ViewerIds {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU32::new(1)))
+    }
+}
 
 /// A captured frame was displaced by a newer one before it was encoded.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,6 +1,6 @@
 //! The input desk as sessions see it: their words for events and states, on the input thread's.
 
-use control_api::InputEvent as Said;
+use control_api::{InputEvent as Said, InputRights};
 use events::ViewerId;
 use input::{Button, Channel, InputError, InputEvent, KeyCode, Permissions, TouchPhase};
 use media::MonoTime;
@@ -63,8 +63,18 @@ impl sessions::Desk for SessionDesk {
         injected.map_err(|error| refused(&error))
     }
 
-    fn permit(&self, viewer: ViewerId) {
-        self.desk.permit(viewer, Permissions::ALL);
+    fn permit(&self, viewer: ViewerId, rights: InputRights) {
+        let InputRights {
+            keyboard,
+            pointer,
+            pads,
+        } = rights;
+        let permissions = Permissions {
+            keyboard,
+            pointer,
+            pads,
+        };
+        self.desk.permit(viewer, permissions);
     }
 
     fn revoke(&self, viewer: ViewerId) {

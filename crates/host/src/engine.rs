@@ -5,9 +5,12 @@ use crate::board::StateBoard;
 use crate::clipboard::ClipboardBoard;
 use crate::cursor::CursorDesk;
 use crate::stream::Stream;
-use control_api::{Choice, HostState, StreamChange, StreamParameters, Via, VideoInputState};
+use control_api::{
+    Choice, EndReason, HostState, StreamChange, StreamParameters, Via, VideoInputState,
+};
 use events::ViewerId;
-use sessions::{CursorState, Done, EngineError, Flavour, Message, Offer, OfferError, WeakHub};
+use media::{ChannelEvent, ChannelId, Message};
+use sessions::{CursorState, Done, EngineError, Offer, OfferError, WeakHub};
 use std::collections::HashMap;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,18 +18,18 @@ use tokio::sync::{oneshot, watch};
 
 /// Who waits for the end of which session.
 #[derive(Clone, Default)]
-pub(crate) struct Endings(Arc<Mutex<HashMap<ViewerId, oneshot::Sender<control_api::EndReason>>>>);
+pub(crate) struct Endings(Arc<Mutex<HashMap<ViewerId, oneshot::Sender<EndReason>>>>);
 
 impl Endings {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ViewerId, oneshot::Sender<control_api::EndReason>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ViewerId, oneshot::Sender<EndReason>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells whoever waits that a session ended.
-    pub(crate) fn ended(&self, viewer: ViewerId, reason: webrtc::EndReason) {
+    pub(crate) fn ended(&self, viewer: ViewerId, reason: EndReason) {
         if let Some(waiting) = self.lock().remove(&viewer) {
             // Nobody listens any more: then nobody needs to be told.
-            let _ = waiting.send(told(reason));
+            let _ = waiting.send(reason);
         }
     }
 }
@@ -42,11 +45,11 @@ impl HubSlot {
     }
 
     /// Hands on what happened to a data channel. Runs on the network thread.
-    pub(crate) fn channel_event(&self, viewer: ViewerId, event: webrtc::ChannelEvent<'_>) {
+    pub(crate) fn channel_event(&self, viewer: ViewerId, event: ChannelEvent<'_>) {
         let Some(hub) = self.0.get().and_then(WeakHub::upgrade) else {
             return;
         };
-        hub.channel_event(viewer, heard(event));
+        hub.channel_event(viewer, event);
     }
 
     /// Hands a pad's rumble or the keyboard's lights to a session.
@@ -54,23 +57,6 @@ impl HubSlot {
         if let Some(hub) = self.0.get().and_then(WeakHub::upgrade) {
             hub.send_input_feedback(viewer, bytes);
         }
-    }
-}
-
-fn heard(event: webrtc::ChannelEvent<'_>) -> sessions::ChannelEvent<'_> {
-    match event {
-        webrtc::ChannelEvent::Opened { id, label } => sessions::ChannelEvent::Opened {
-            id: sessions::ChannelId(id.0),
-            label,
-        },
-        webrtc::ChannelEvent::Message { id, binary, data } => sessions::ChannelEvent::Message {
-            id: sessions::ChannelId(id.0),
-            binary,
-            data,
-        },
-        webrtc::ChannelEvent::Closed { id } => sessions::ChannelEvent::Closed {
-            id: sessions::ChannelId(id.0),
-        },
     }
 }
 
@@ -92,7 +78,6 @@ impl sessions::Engine for MediaEngine {
     fn offer(&self, offer: Offer) {
         let Offer {
             sdp,
-            flavour,
             via,
             reply,
             ended,
@@ -101,9 +86,9 @@ impl sessions::Engine for MediaEngine {
         let (endings, engine) = (self.endings.clone(), Arc::downgrade(&self.engine));
         let cursor = Arc::clone(&self.cursor);
         let options = webrtc::SessionOptions {
-            flavour: match flavour {
-                Flavour::Page => webrtc::Flavour::Page,
-                Flavour::JetKvm => webrtc::Flavour::JetKvm,
+            flavour: match via {
+                Via::JetKvm => webrtc::Flavour::JetKvm,
+                Via::WebSocket | Via::Whep | Via::Stdio | Via::Moonlight => webrtc::Flavour::Page,
             },
         };
         let on_answer = move |outcome: Result<webrtc::Answer, webrtc::OfferError>| match outcome {
@@ -114,7 +99,7 @@ impl sessions::Engine for MediaEngine {
                     && let Some(engine) = engine.upgrade()
                 {
                     // The client went away before its answer came.
-                    engine.close(viewer, webrtc::EndReason::Left);
+                    engine.close(viewer, EndReason::Quit);
                 }
             }
             Err(error) => {
@@ -129,8 +114,8 @@ impl sessions::Engine for MediaEngine {
         self.engine.candidate(viewer, candidate);
     }
 
-    fn close(&self, viewer: ViewerId, reason: control_api::EndReason) {
-        self.engine.close(viewer, ending(reason));
+    fn close(&self, viewer: ViewerId, reason: EndReason) {
+        self.engine.close(viewer, reason);
     }
 
     fn pause(&self, viewer: ViewerId, done: Done) {
@@ -141,13 +126,8 @@ impl sessions::Engine for MediaEngine {
         self.engine.resume(viewer, done);
     }
 
-    fn send(&self, viewer: ViewerId, channel: sessions::ChannelId, message: Message) {
-        let message = match message {
-            Message::Text(text) => webrtc::Message::Text(text),
-            Message::Binary(bytes) => webrtc::Message::Binary(bytes),
-        };
-        self.engine
-            .send(viewer, webrtc::ChannelId(channel.0), message);
+    fn send(&self, viewer: ViewerId, channel: ChannelId, message: Message) {
+        self.engine.send(viewer, channel, message);
     }
 
     fn request_keyframe(&self, viewer: ViewerId) {
@@ -215,32 +195,6 @@ impl sessions::Engine for MediaEngine {
 
     fn quit(&self) {
         (self.on_quit)();
-    }
-}
-
-fn told(reason: webrtc::EndReason) -> control_api::EndReason {
-    match reason {
-        webrtc::EndReason::Left => control_api::EndReason::Quit,
-        webrtc::EndReason::Timeout => control_api::EndReason::Timeout,
-        webrtc::EndReason::HostStopped => control_api::EndReason::HostStopped,
-        webrtc::EndReason::StreamEnded => control_api::EndReason::SourceEnded,
-        webrtc::EndReason::Replaced => control_api::EndReason::Replaced,
-        webrtc::EndReason::Operator => control_api::EndReason::Operator,
-        webrtc::EndReason::Lost => control_api::EndReason::Lost,
-        webrtc::EndReason::Error => control_api::EndReason::Error,
-    }
-}
-
-fn ending(reason: control_api::EndReason) -> webrtc::EndReason {
-    match reason {
-        control_api::EndReason::Quit => webrtc::EndReason::Left,
-        control_api::EndReason::Timeout => webrtc::EndReason::Timeout,
-        control_api::EndReason::HostStopped => webrtc::EndReason::HostStopped,
-        control_api::EndReason::SourceEnded => webrtc::EndReason::StreamEnded,
-        control_api::EndReason::Replaced => webrtc::EndReason::Replaced,
-        control_api::EndReason::Operator => webrtc::EndReason::Operator,
-        control_api::EndReason::Lost => webrtc::EndReason::Lost,
-        control_api::EndReason::Error => webrtc::EndReason::Error,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::input::{Injectors, display_of};
 use crate::serve::HostError;
 use crate::stream::{Stream, StreamParts, size_for};
 use capture::{SourceOptions, SourceSpec};
-use events::{EventRing, EventSink};
+use events::{EventRing, EventSink, ViewerIds};
 use input::{Desk, TargetArea};
 use media::Bitrate;
 use sessions::{Hub, HubParts, HubThread, Limits};
@@ -96,7 +96,13 @@ impl MediaHost {
             cursor: Arc::clone(&cursor),
             desk: desk.clone(),
         };
-        let engine = start_engine(config, media, &events, &stream, (ends, hub_slot.clone()))?;
+        let viewers = ViewerIds::default();
+        let net = Net {
+            media,
+            events: events.clone(),
+            viewers,
+        };
+        let engine = start_engine(config, &net, &stream, (ends, hub_slot.clone()))?;
         let media_engine = MediaEngine {
             engine: Arc::clone(&engine),
             endings,
@@ -181,10 +187,17 @@ struct Ends {
     desk: Desk,
 }
 
+/// What engines of all kinds share.
+struct Net {
+    /// Where media goes.
+    media: SocketAddr,
+    events: EventSink,
+    viewers: ViewerIds,
+}
+
 fn start_engine(
     config: &Config,
-    media: SocketAddr,
-    events: &EventSink,
+    net: &Net,
     stream: &Arc<Stream>,
     (ends, hub): (Ends, HubSlot),
 ) -> Result<Arc<Engine>, HostError> {
@@ -197,7 +210,8 @@ fn start_engine(
                 idle_timeout: config.idle_timeout,
                 initial_estimate: Bitrate::clamped(INITIAL_ESTIMATE_BPS),
             },
-            events: events.clone(),
+            events: net.events.clone(),
+            viewers: net.viewers.clone(),
             pipeline: Box::new(move || Ok(Arc::clone(stream.pipeline()))),
             on_channel: Box::new(move |viewer, event| hub.channel_event(viewer, event)),
             on_end: Box::new(move |viewer, reason| {
@@ -208,6 +222,7 @@ fn start_engine(
         }
     };
     // The same number for TCP and UDP makes one firewall rule; any other serves as well.
+    let media = net.media;
     let any = SocketAddr::new(media.ip(), 0);
     let engine = Engine::start(parts(media)).or_else(|error| {
         tracing::warn!(%error, address = %media, "media takes another UDP port");

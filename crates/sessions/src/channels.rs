@@ -10,49 +10,11 @@ use crate::limits::MAX_MESSAGE_BYTES;
 use crate::session::SessionHandle;
 use control_api::EndReason;
 use events::ViewerId;
+use media::{ChannelEvent, ChannelId, Message};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
-
-/// The number of a data channel, unique within its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChannelId(pub u16);
-
-/// What is sent on a data channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// A text message.
-    Text(String),
-    /// A binary message.
-    Binary(Vec<u8>),
-}
-
-/// What happened to a data channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChannelEvent<'a> {
-    /// The client opened it.
-    Opened {
-        /// The channel.
-        id: ChannelId,
-        /// What the client calls it.
-        label: &'a str,
-    },
-    /// A message arrived.
-    Message {
-        /// The channel.
-        id: ChannelId,
-        /// Binary, or text.
-        binary: bool,
-        /// The message.
-        data: &'a [u8],
-    },
-    /// It is gone.
-    Closed {
-        /// The channel.
-        id: ChannelId,
-    },
-}
 
 /// Takes all channels of the sessions that it started. Called on the network thread: it must not wait.
 pub trait ChannelFront: Send + Sync + 'static {

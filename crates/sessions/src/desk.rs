@@ -1,6 +1,6 @@
 //! What the hub needs of the input desk: where keys, pointer and pads of sessions end up.
 
-use control_api::{InputEvent, InputState};
+use control_api::{InputEvent, InputRights, InputState};
 use events::ViewerId;
 use media::MonoTime;
 use tokio::sync::watch;
@@ -25,8 +25,8 @@ pub trait Desk: Send + Sync + 'static {
     /// [`InputRefused`].
     fn inject(&self, viewer: ViewerId, event: &InputEvent) -> Result<(), InputRefused>;
 
-    /// From here on, what comes from the session counts.
-    fn permit(&self, viewer: ViewerId);
+    /// From here on, these classes of what comes from the session count, and no others.
+    fn permit(&self, viewer: ViewerId, rights: InputRights);
 
     /// From here on, nothing of the session counts, and all that it holds is released.
     fn revoke(&self, viewer: ViewerId);

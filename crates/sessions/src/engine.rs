@@ -1,11 +1,11 @@
 //! What the hub needs from the media engine, and the words they share.
 
-use crate::channels::{ChannelId, Message};
 use crate::session::Ends;
 use control_api::{
     Choice, EndReason, HostState, StreamChange, StreamParameters, Via, VideoInputState,
 };
 use events::ViewerId;
+use media::{ChannelId, Message};
 use std::net::TcpStream;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
@@ -145,24 +145,12 @@ pub struct CursorImage {
     pub hot: (u32, u32),
 }
 
-/// Which client a session is answered for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Flavour {
-    /// The page, and players.
-    #[default]
-    Page,
-    /// Clients of JetKVM.
-    JetKvm,
-}
-
 /// An SDP offer on its way to the engine.
 #[derive(Debug)]
 pub struct Offer {
     /// The offer.
     pub sdp: String,
-    /// Which client it comes from.
-    pub flavour: Flavour,
-    /// How it came.
+    /// How it came, which tells what kind of client it is.
     pub via: Via,
     /// Both ends of the connection it came over, where it came over the network.
     pub ends: Option<Ends>,

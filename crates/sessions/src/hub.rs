@@ -8,7 +8,7 @@ use crate::identity::{Identity, Links, LoginId};
 use crate::limits::Limits;
 use crate::room::{Actor, Command, Effect, Notice, Refusal, Room, RoomView};
 use crate::session::SessionHandle;
-use control_api::{AskResult, ControlPolicy, EndReason, HostState, VideoInputState};
+use control_api::{AskResult, ControlPolicy, EndReason, HostState, InputRights, VideoInputState};
 use events::ViewerId;
 use media::MonoTime;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -247,13 +247,18 @@ impl Hub {
     fn perform(&self, effect: Effect, room: &Room) {
         match effect {
             Effect::Permit(viewer) => {
-                self.desk().permit(viewer);
+                self.desk().permit(viewer, room.rights(viewer));
                 lock(&self.shared.driving).insert(viewer);
             }
             Effect::Revoke(viewer) => {
                 lock(&self.shared.driving).remove(&viewer);
                 self.desk().revoke(viewer);
+                let left = room.rights(viewer);
+                if left != InputRights::NONE {
+                    self.desk().permit(viewer, left);
+                }
             }
+            Effect::PlayAlong(viewer) => self.desk().permit(viewer, room.rights(viewer)),
             Effect::ReleaseAll(viewer) => self.desk().release_all(viewer),
             Effect::Lead(viewer) => self.engine().lead(viewer),
             Effect::Tell(viewer, notice) => self.tell(viewer, &notice),

@@ -1,6 +1,6 @@
 //! Who a caller is, and what the hub needs of whoever lets callers in.
 
-use control_api::{CreateShareLink, Role, ShareLink};
+use control_api::{CreateShareLink, InputRights, Role, ShareLink};
 
 /// A login, unique while the host runs. Sessions of one login are one person's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +14,8 @@ impl LoginId {
     pub const PLAYER: Self = Self(1);
     /// The first number for others.
     pub const FIRST: Self = Self(2);
+    /// From here on: Moonlight clients, by the number they were paired under.
+    pub const PAIRED: Self = Self(1 << 48);
 }
 
 /// Who a caller is.
@@ -25,6 +27,8 @@ pub struct Identity {
     pub login: LoginId,
     /// What it is called, where it was given a name.
     pub name: Option<String>,
+    /// Which of its input counts while it drives.
+    pub rights: InputRights,
 }
 
 impl Identity {
@@ -35,6 +39,7 @@ impl Identity {
             role: Role::Admin,
             login: LoginId::LOCAL,
             name: None,
+            rights: InputRights::ALL,
         }
     }
 

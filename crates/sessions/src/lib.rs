@@ -21,15 +21,14 @@ mod room;
 pub mod sdpfrag;
 mod session;
 
-pub use channels::{ChannelEvent, ChannelFront, ChannelId, Message};
+pub use channels::ChannelFront;
 pub use conversation::{Conversation, Farewell, Out, Peer, Taken};
 pub use desk::{Desk, InputChannel, InputRefused};
-pub use engine::{
-    Answer, CursorImage, CursorState, Done, Engine, EngineError, Flavour, Offer, OfferError,
-};
+pub use engine::{Answer, CursorImage, CursorState, Done, Engine, EngineError, Offer, OfferError};
 pub use hub::{Hub, HubParts, HubThread, WeakHub};
 pub use identity::{Identity, Links, LinksError, LoginId};
 pub use limits::{Limits, MAX_MESSAGE_BYTES};
+pub use media::{ChannelEvent, ChannelId, Message};
 pub use methods::method_names;
 pub use room::{Notice, RoomView};
-pub use session::{Ended, Ends, Joined, Joining, Refused, Session, SessionHandle};
+pub use session::{Admission, Ended, Ends, Joined, Joining, Refused, Session, SessionHandle};

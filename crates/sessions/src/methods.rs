@@ -4,7 +4,7 @@
 //! for.
 
 use crate::caller::Caller;
-use crate::engine::{Engine, EngineError, Flavour, OfferError};
+use crate::engine::{Engine, EngineError, OfferError};
 use crate::identity::LinksError;
 use crate::jsonrpc::RpcError;
 use crate::room::{Command, Refusal};
@@ -212,7 +212,6 @@ async fn offer(caller: Arc<Caller>, params: OfferParams) -> Result<OfferResult, 
         sdp: params.sdp,
         identity: caller.identity.clone(),
         via: caller.via,
-        flavour: Flavour::Page,
         ends: caller.ends,
         channels: None,
         notices: Some(caller.notices.clone()),

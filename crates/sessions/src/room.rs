@@ -5,8 +5,8 @@
 
 use crate::identity::Identity;
 use control_api::{
-    AskResult, ControlPolicy, ControlRequest, ControlState, EndReason, Role, SessionId,
-    SessionInfo, SessionList, Via,
+    AskResult, ControlPolicy, ControlRequest, ControlState, EndReason, InputRights, Role,
+    SessionId, SessionInfo, SessionList, Via,
 };
 use events::ViewerId;
 use media::MonoTime;
@@ -67,10 +67,13 @@ pub(crate) struct Newcomer {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The session's input counts.
+    /// The session drives: its input counts, as far as [`Room::rights`] says.
     Permit(ViewerId),
-    /// The session's input counts no more; what it holds is released.
+    /// The session drives no more; what it holds is released, and what [`Room::rights`] leaves it
+    /// counts from then on.
     Revoke(ViewerId),
+    /// The session does not drive; what [`Room::rights`] says counts all the same.
+    PlayAlong(ViewerId),
     /// What the session holds is released.
     ReleaseAll(ViewerId),
     /// The session's connection decides the bitrate.
@@ -129,7 +132,21 @@ struct Member {
 
 impl Member {
     fn can_control(&self) -> bool {
-        self.newcomer.identity.role >= Role::Controller && self.newcomer.via != Via::Whep
+        let identity = &self.newcomer.identity;
+        identity.role >= Role::Controller
+            && identity.rights != InputRights::NONE
+            && self.newcomer.via != Via::Whep
+    }
+
+    /// What counts of its input while it does not drive: whoever plays along at a Moonlight client
+    /// has a pad, which is no struggle over the pointer.
+    fn beside_the_driver(&self) -> InputRights {
+        match self.newcomer.via {
+            Via::Moonlight if self.can_control() => {
+                self.newcomer.identity.rights.and(InputRights::PADS)
+            }
+            _ => InputRights::NONE,
+        }
     }
 }
 
@@ -197,6 +214,15 @@ impl Room {
         }
     }
 
+    /// Which of the session's input counts.
+    pub(crate) fn rights(&self, viewer: ViewerId) -> InputRights {
+        match self.members.get(&viewer) {
+            Some(member) if self.controls(viewer) => member.newcomer.identity.rights,
+            Some(member) => member.beside_the_driver(),
+            None => InputRights::NONE,
+        }
+    }
+
     /// What came of [`Command::Ask`].
     pub(crate) fn asked(&self, viewer: ViewerId, now: MonoTime) -> AskResult {
         let waiting = self.request.filter(|request| request.asker == viewer);
@@ -229,6 +255,7 @@ impl Room {
             paused: false,
         };
         let can_control = member.can_control();
+        let plays_along = member.beside_the_driver() != InputRights::NONE;
         self.members.insert(viewer, member);
         match (self.policy, self.driver) {
             _ if !can_control => vec![Effect::Changed],
@@ -236,6 +263,9 @@ impl Room {
             (ControlPolicy::Single, None) => self.hand_over(Some(viewer)),
             (ControlPolicy::Single, Some(driver)) if self.same_person(driver, viewer) => {
                 self.take_over(driver, viewer)
+            }
+            (ControlPolicy::Single, Some(_)) if plays_along => {
+                vec![Effect::PlayAlong(viewer), Effect::Changed]
             }
             (ControlPolicy::Single, Some(_)) => vec![Effect::Changed],
         }

@@ -17,6 +17,7 @@ fn newcomer(role: Role, login: u64) -> Newcomer {
             role,
             login: LoginId(login),
             name: Some(format!("login {login}")),
+            rights: InputRights::ALL,
         },
         via: Via::WebSocket,
         address: None,
@@ -222,7 +223,11 @@ impl World {
                 Effect::Tell(viewer, Notice::ControlGranted | Notice::ControlRefused) => {
                     self.waiting.remove(viewer);
                 }
-                Effect::Tell(..) | Effect::ReleaseAll(_) | Effect::End(..) | Effect::Changed => {}
+                Effect::Tell(..)
+                | Effect::ReleaseAll(_)
+                | Effect::PlayAlong(_)
+                | Effect::End(..)
+                | Effect::Changed => {}
             }
         }
     }
@@ -313,4 +318,43 @@ fn check(room: &Room, world: &mut World, now: MonoTime) -> Result<(), TestCaseEr
         }
     }
     Ok(())
+}
+
+fn moonlight(login: u64, rights: InputRights) -> Newcomer {
+    let mut newcomer = newcomer(Role::Controller, login);
+    newcomer.via = Via::Moonlight;
+    newcomer.identity.rights = rights;
+    newcomer
+}
+
+#[test]
+fn whoever_plays_along_has_a_pad_and_nothing_else_until_it_drives() {
+    let mut room = room(&[(A, Role::Controller, 10)]);
+    let effects = room.apply(Command::Enter(B, moonlight(11, InputRights::ALL)), START);
+    assert_eq!(effects, Ok(vec![Effect::PlayAlong(B), Effect::Changed]));
+    assert_eq!(room.rights(A), InputRights::ALL);
+    assert_eq!(room.rights(B), InputRights::PADS);
+    room.apply(Command::Leave(A), START).unwrap();
+    room.apply(Command::Take(B), START).unwrap();
+    assert_eq!(room.rights(B), InputRights::ALL);
+    assert_eq!(room.rights(A), InputRights::NONE);
+}
+
+#[test]
+fn a_driver_uses_no_class_of_input_that_it_was_not_given() {
+    let mut room = Room::default();
+    let rights = InputRights {
+        keyboard: false,
+        ..InputRights::ALL
+    };
+    room.apply(Command::Enter(A, moonlight(10, rights)), START)
+        .unwrap();
+    assert_eq!((room.driver(), room.rights(A)), (Some(A), rights));
+    let nothing = moonlight(11, InputRights::NONE);
+    room.apply(Command::Enter(B, nothing), START).unwrap();
+    assert_eq!(
+        room.apply(Command::Ask(B), START),
+        Err(Refusal::MayNotDrive)
+    );
+    assert_eq!(room.rights(B), InputRights::NONE);
 }

@@ -1,14 +1,15 @@
 //! A session from its offer to its end, whichever way it is signalled. It begins once and ends once;
 //! after its end nothing can make the engine run it again.
 
-use crate::channels::{ChannelFront, ChannelId, Message};
+use crate::channels::ChannelFront;
 use crate::desk::InputRefused;
-use crate::engine::{Done, Flavour, Offer, OfferError};
+use crate::engine::{Done, Offer, OfferError};
 use crate::hub::{Hub, lock};
 use crate::identity::Identity;
 use crate::room::{Command, Newcomer, Notice, Refusal};
-use control_api::{EndReason, InputEvent, Role, Via};
+use control_api::{AskResult, EndReason, InputEvent, Role, Via};
 use events::ViewerId;
+use media::{ChannelId, Message};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -32,14 +33,30 @@ pub struct Joining {
     pub identity: Identity,
     /// How it came.
     pub via: Via,
-    /// Which client it comes from.
-    pub flavour: Flavour,
     /// The connection it came over, where it came over the network.
     pub ends: Option<Ends>,
     /// Who takes its data channels; the hub itself when absent.
     pub channels: Option<Arc<dyn ChannelFront>>,
     /// Who is told what concerns the session.
     pub notices: Option<mpsc::Sender<(ViewerId, Notice)>>,
+}
+
+/// A session that an engine has started.
+pub struct Admission {
+    /// Its number.
+    pub viewer: ViewerId,
+    /// Whose it is.
+    pub identity: Identity,
+    /// What kind of client it is.
+    pub via: Via,
+    /// Where it comes from.
+    pub address: Option<SocketAddr>,
+    /// Who takes its data channels; the hub itself when absent.
+    pub channels: Option<Arc<dyn ChannelFront>>,
+    /// Who is told what concerns the session.
+    pub notices: Option<mpsc::Sender<(ViewerId, Notice)>>,
+    /// The engine's word that it is over. Dropped without a reason: [`EndReason::Error`].
+    pub engine_ended: oneshot::Receiver<EndReason>,
 }
 
 /// A session that began.
@@ -255,6 +272,18 @@ impl SessionHandle {
         self.0.hub.command(Command::Take(self.0.viewer)).is_ok()
     }
 
+    /// Somebody at a client without words for it wants to drive: an administrator takes control,
+    /// anybody else asks for it.
+    pub fn reach_for_control(&self) {
+        let (viewer, hub) = (self.0.viewer, &self.0.hub);
+        // Refusals need no answer: whoever reaches again will be heard again.
+        if self.0.identity.role == Role::Admin {
+            let _: Result<(), Refusal> = hub.command(Command::Take(viewer));
+        } else {
+            let _: Result<AskResult, Refusal> = hub.ask(viewer);
+        }
+    }
+
     /// Ends it: its keys are released, then its lease, then the rest. Only the first end counts.
     pub fn end(&self, reason: EndReason) {
         if let Some(ended) = self.finish() {
@@ -316,7 +345,6 @@ impl Hub {
             sdp,
             identity,
             via,
-            flavour,
             ends,
             channels,
             notices,
@@ -326,16 +354,59 @@ impl Hub {
         let (on_end, engine_ended) = oneshot::channel();
         self.engine().offer(Offer {
             sdp,
-            flavour,
             via,
             ends,
             reply,
             ended: on_end,
         });
         let answer = answer.await.unwrap_or(Err(OfferError::Stopped))?;
+        let admission = Admission {
+            viewer: answer.viewer,
+            identity,
+            via,
+            address: ends.map(|ends| ends.client),
+            channels,
+            notices,
+            engine_ended,
+        };
+        let (session, ended) = self.let_in(admission, activity)?;
+        Ok(Joined {
+            session,
+            sdp: answer.sdp,
+            ended,
+        })
+    }
+
+    /// Lets a session in that an engine has started by itself, without an offer. The second value is
+    /// its end, whoever ends it.
+    ///
+    /// # Errors
+    /// [`OfferError::LoggedOut`], or [`OfferError::Stopped`] when it has ended already.
+    pub fn admit(
+        &self,
+        admission: Admission,
+    ) -> Result<(Session, oneshot::Receiver<EndReason>), OfferError> {
+        let activity = self.shared.stats.activity();
+        self.let_in(admission, activity)
+    }
+
+    fn let_in(
+        &self,
+        admission: Admission,
+        activity: stats::Activity,
+    ) -> Result<(Session, oneshot::Receiver<EndReason>), OfferError> {
+        let Admission {
+            viewer,
+            identity,
+            via,
+            address,
+            channels,
+            notices,
+            engine_ended,
+        } = admission;
         let (on_end, ended) = oneshot::channel();
         let handle = SessionHandle(Arc::new(Inner {
-            viewer: answer.viewer,
+            viewer,
             hub: self.clone(),
             identity: identity.clone(),
             via,
@@ -350,34 +421,29 @@ impl Hub {
             handle: handle.clone(),
             on_drop: EndReason::Quit,
         };
-        let client = ends.map(|ends| ends.client);
-        tracing::info!(viewer = answer.viewer.0, ?via, ?client, "session started");
+        tracing::info!(viewer = viewer.0, ?via, ?address, "session started");
         self.entered(&handle, notices);
         let newcomer = Newcomer {
             identity,
             via,
-            address: client,
+            address,
             since_ms: now_ms(),
         };
         if !self.stands(handle.identity()) {
             return Err(OfferError::LoggedOut);
         }
         // A room refuses nobody.
-        let _: Result<(), Refusal> = self.command(Command::Enter(answer.viewer, newcomer));
+        let _: Result<(), Refusal> = self.command(Command::Enter(viewer, newcomer));
         if !handle.is_live() {
             // It ended before it was let in; nobody else would lead it out.
-            self.left(answer.viewer);
+            self.left(viewer);
             return Err(OfferError::Stopped);
         }
         self.runtime().spawn(async move {
             let reason = engine_ended.await.unwrap_or(EndReason::Error);
             handle.ended_by_engine(reason);
         });
-        Ok(Joined {
-            session,
-            sdp: answer.sdp,
-            ended,
-        })
+        Ok((session, ended))
     }
 
     /// Ends every session and conversation of a login that stands no more.
@@ -394,7 +460,8 @@ impl Hub {
 
     /// Whether the login of a caller still stands. Without anybody who lets callers in, all do.
     pub(crate) fn stands(&self, identity: &Identity) -> bool {
-        let given_out = identity.login >= crate::LoginId::FIRST && identity.role > Role::Player;
+        let given_out = (crate::LoginId::FIRST..crate::LoginId::PAIRED).contains(&identity.login)
+            && identity.role > Role::Player;
         !given_out
             || self
                 .links()

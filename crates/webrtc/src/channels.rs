@@ -1,8 +1,9 @@
 //! Data channels of one session: the client makes them, this side bounds their number, the size of
 //! a message and what may wait. Refuses to know what the messages mean.
 
-use crate::engine::EndReason;
+use control_api::EndReason;
 use events::ViewerId;
+use media::{ChannelEvent, ChannelId, Message};
 use std::rc::Rc;
 use str0m::Rtc;
 use str0m::channel::{ChannelData, ChannelId as RtcChannelId, Reliability};
@@ -20,55 +21,6 @@ pub(crate) const MAX_SESSION_BUFFERED_BYTES: usize = 4 << 20;
 
 const _: () = assert!(MAX_MESSAGE_BYTES <= MAX_BUFFERED_BYTES);
 const _: () = assert!(MAX_BUFFERED_BYTES <= MAX_SESSION_BUFFERED_BYTES);
-
-/// Names a channel within its session. A closed channel's number is not soon given again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ChannelId(pub u16);
-
-/// A message to a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// Text.
-    Text(String),
-    /// Bytes.
-    Binary(Vec<u8>),
-}
-
-impl Message {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Binary(bytes) => bytes,
-        }
-    }
-}
-
-/// What happens on a session's channels. Every opened channel is closed again, before the end of
-/// the session is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChannelEvent<'a> {
-    /// The client made a channel, and it can be sent on.
-    Opened {
-        /// Its number.
-        id: ChannelId,
-        /// Its label.
-        label: &'a str,
-    },
-    /// The client sent a message.
-    Message {
-        /// The channel's number.
-        id: ChannelId,
-        /// Bytes, or text; text comes as the client sent it and may be no valid UTF-8.
-        binary: bool,
-        /// The message.
-        data: &'a [u8],
-    },
-    /// The channel is gone.
-    Closed {
-        /// Its number.
-        id: ChannelId,
-    },
-}
 
 /// Hears of channels, on the network thread and as soon as a packet has told; must not block.
 pub type OnChannel = Box<dyn Fn(ViewerId, ChannelEvent<'_>) + Send>;

@@ -1,12 +1,13 @@
 //! The handle that the rest of the host holds: offers go in, sessions live on the network thread.
 
-use crate::channels::{ChannelId, Message, OnChannel};
+use crate::channels::OnChannel;
 use crate::net::NetThread;
-use crate::udp::UdpPort;
-use crate::wake::Alarm;
 use crate::wire::Wire;
-use events::{EventSink, ViewerId};
-use media::Bitrate;
+use control_api::EndReason;
+use events::{EventSink, ViewerId, ViewerIds};
+use media::{Bitrate, ChannelId, Message};
+use net::Alarm;
+use net::UdpPort;
 use pipeline::Pipeline;
 use std::fmt;
 use std::io;
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 /// Longest offer that is looked at.
 pub const MAX_SDP_BYTES: usize = 64 << 10;
+/// Asked of the kernel for each direction; it may grant less.
+const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 /// Sessions at once.
 pub const MAX_SESSIONS: usize = 64;
 
@@ -48,50 +51,6 @@ pub enum Flavour {
 pub struct SessionOptions {
     /// Whom it speaks to.
     pub flavour: Flavour,
-}
-
-/// Why a session ended. The first reason wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EndReason {
-    /// The viewer left.
-    Left,
-    /// Nothing was heard from the viewer.
-    Timeout,
-    /// The host is stopping.
-    HostStopped,
-    /// The stream ended: no encoder, or an operator's decision.
-    StreamEnded,
-    /// Another session took its place.
-    Replaced,
-    /// Somebody with the right to do so ended it.
-    Operator,
-    /// The connection broke off without a goodbye.
-    Lost,
-    /// The connection broke a rule of the protocol.
-    Error,
-}
-
-impl EndReason {
-    /// Name in logs, messages and recordings.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Left => "left",
-            Self::Timeout => "timeout",
-            Self::HostStopped => "host stopped",
-            Self::StreamEnded => "stream ended",
-            Self::Replaced => "replaced",
-            Self::Operator => "operator",
-            Self::Lost => "lost",
-            Self::Error => "error",
-        }
-    }
-}
-
-impl fmt::Display for EndReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// Why an offer was not answered.
@@ -165,6 +124,8 @@ pub struct EngineParts {
     pub config: EngineConfig,
     /// Where telemetry goes.
     pub events: EventSink,
+    /// Numbers for new sessions.
+    pub viewers: ViewerIds,
     /// Finds the pipeline for a new session.
     pub pipeline: FindPipeline,
     /// Hears of data channels and their messages.
@@ -196,7 +157,7 @@ impl Engine {
     /// # Errors
     /// When the address is taken or the system gives no thread.
     pub fn start(parts: EngineParts) -> io::Result<Self> {
-        let udp_port = UdpPort::bind(parts.config.udp)?;
+        let udp_port = UdpPort::bind(parts.config.udp, SOCKET_BUFFER_BYTES)?;
         let udp = udp_port.bound();
         let alarm = Alarm::new()?;
         let (commands, inbox): (Sender<Command>, Receiver<Command>) = channel();

@@ -17,18 +17,17 @@ mod sender;
 mod session;
 pub mod tcp;
 mod twins;
-mod udp;
 mod video;
-mod wake;
 mod wire;
 
 pub use addresses::reachable as reachable_addresses;
 pub use channels::{
-    ChannelEvent, ChannelId, MAX_BUFFERED_BYTES, MAX_CHANNELS, MAX_LABEL_BYTES, MAX_MESSAGE_BYTES,
-    Message, OnChannel,
+    MAX_BUFFERED_BYTES, MAX_CHANNELS, MAX_LABEL_BYTES, MAX_MESSAGE_BYTES, OnChannel,
 };
+pub use control_api::EndReason;
 pub use engine::{
-    Answer, EndReason, Engine, EngineConfig, EngineParts, FindPipeline, Flavour, MAX_SDP_BYTES,
-    MAX_SESSIONS, OfferError, OnAnswer, OnDone, OnEnd, SessionOptions,
+    Answer, Engine, EngineConfig, EngineParts, FindPipeline, Flavour, MAX_SDP_BYTES, MAX_SESSIONS,
+    OfferError, OnAnswer, OnDone, OnEnd, SessionOptions,
 };
+pub use media::{ChannelEvent, ChannelId, Message};
 pub use negotiation::answer_offline;

@@ -2,15 +2,14 @@
 
 use crate::addresses;
 use crate::channels::OnChannel;
-use crate::engine::{
-    Answer, Command, EndReason, EngineParts, MAX_SESSIONS, OfferError, SessionOptions,
-};
+use crate::engine::{Answer, Command, EngineParts, MAX_SESSIONS, OfferError, SessionOptions};
 use crate::session::{PacketKind, Session, SessionParts};
-use crate::udp::Route;
-use crate::wake::{Alarm, readable, sleep};
 use crate::wire::Wire;
+use control_api::EndReason;
 use events::ViewerId;
 use media::MonoTime;
+use net::Route;
+use net::{Alarm, readable, sleep};
 use pipeline::priority;
 use rustix::event::{PollFd, PollFlags};
 use std::net::IpAddr;
@@ -27,7 +26,6 @@ pub(crate) struct NetThread {
     alarm: Alarm,
     inbox: Receiver<Command>,
     sessions: Vec<Session>,
-    next_viewer: u32,
     addresses: Vec<IpAddr>,
     tcp_port: Option<u16>,
     /// Dropped packets at which to warn next.
@@ -48,7 +46,7 @@ impl NetThread {
         let certificate = str0m::crypto::from_feature_flags()
             .dtls_provider
             .generate_certificate();
-        let (sessions, next_viewer) = (Vec::new(), 1);
+        let sessions = Vec::new();
         let (tcp_port, warn_at) = (None, 1);
         Self {
             parts,
@@ -57,7 +55,6 @@ impl NetThread {
             alarm,
             inbox,
             sessions,
-            next_viewer,
             addresses,
             tcp_port,
             warn_at,
@@ -189,7 +186,7 @@ impl NetThread {
                 "{MAX_SESSIONS} viewers are the limit"
             )));
         }
-        let viewer = ViewerId(self.next_viewer);
+        let viewer = self.parts.viewers.next();
         let candidates =
             addresses::candidates(&self.addresses, self.wire.udp.bound().port(), self.tcp_port);
         let parts = SessionParts {
@@ -203,7 +200,6 @@ impl NetThread {
             alarm: self.alarm.clone(),
         };
         let (session, sdp) = Session::answer(parts, sdp, &self.parts.pipeline)?;
-        self.next_viewer += 1;
         self.sessions.push(session);
         Ok(Answer { viewer, sdp })
     }

@@ -1,16 +1,17 @@
 //! One viewer's connection: what comes in, what goes out and when it has to be looked after.
 
 use crate::bare_headers;
-use crate::channels::{ChannelId, Channels, Message, OnChannel};
-use crate::engine::{EndReason, EngineConfig, FindPipeline, Flavour, OfferError, SessionOptions};
+use crate::channels::{Channels, OnChannel};
+use crate::engine::{EngineConfig, FindPipeline, Flavour, OfferError, SessionOptions};
 use crate::negotiation::{Local, Negotiated, negotiate};
 use crate::rate::SentMeter;
 use crate::sender::Track;
 use crate::video::{Measured, Video, VideoParts};
-use crate::wake::Alarm;
 use crate::wire::Wire;
+use control_api::EndReason;
 use events::{EventSink, ViewerId};
-use media::{Bitrate, MonoTime};
+use media::{Bitrate, ChannelId, Message, MonoTime};
+use net::Alarm;
 use std::rc::Rc;
 use std::time::Duration;
 use str0m::bwe::BweKind;
@@ -392,7 +393,7 @@ impl Session {
                 }
             }
             // A goodbye comes in a packet; silence ends an association by its timers.
-            Event::Closed if self.heard_now => return Err(EndReason::Left),
+            Event::Closed if self.heard_now => return Err(EndReason::Quit),
             Event::Closed => return Err(EndReason::Lost),
             _ => {}
         }

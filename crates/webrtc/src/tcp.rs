@@ -1,7 +1,7 @@
 //! ICE over TCP for networks without UDP: packets with a two-byte length in front (RFC 4571).
 
-use crate::udp::Route;
 use media::MonoTime;
+use net::Route;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,15 +1,15 @@
 //! The pictures of one session: its lease, what is on its way, what was lost and what the link
 //! carries. Owns everything that a pause gives back; refuses to know about connections.
 
-use crate::engine::EndReason;
 use crate::queue_watch::QueueWatch;
 use crate::rate::{RateFollower, Step};
 use crate::recovery::{GapTrust, LossWatch, Repair};
 use crate::sender::{Sender, Track};
-use crate::wake::Alarm;
+use control_api::EndReason;
 use encode::KeyframeReason;
 use events::{EventSink, LinkSample, LossRepair, RepairKind, ViewerId};
 use media::{Bitrate, MonoTime};
+use net::Alarm;
 use pipeline::{CommandRefused, Lease, Pipeline, UnitQueue};
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,13 +194,13 @@ impl Video {
     pub(crate) fn tend(&mut self, connected: bool, now: MonoTime) -> Result<(), EndReason> {
         if let Some(feed) = &self.feed {
             if feed.queue.is_closed() {
-                return Err(EndReason::StreamEnded);
+                return Err(EndReason::SourceEnded);
             }
         } else if !self.paused && now >= self.retry_at {
             match self.take_lease() {
                 Ok(()) => {}
                 Err(CommandRefused::Full) => self.retry_at = now + RETRY_AFTER,
-                Err(CommandRefused::Ended) => return Err(EndReason::StreamEnded),
+                Err(CommandRefused::Ended) => return Err(EndReason::SourceEnded),
             }
         }
         if let Some(every) = self.keyframe_every

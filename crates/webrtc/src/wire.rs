@@ -1,7 +1,7 @@
 //! All ways out of and into the host: the UDP socket and the TCP connections behind one face.
 
 use crate::tcp::TcpPeers;
-use crate::udp::{Route, UdpPort};
+use net::{Route, UdpPort};
 use str0m::net::{Protocol, Transmit};
 
 /// The ways packets travel.

@@ -7,7 +7,7 @@ use super::share::Wanted;
 use crate::config::AccessMode;
 use crate::{Error, origin};
 use axum::http::{HeaderMap, header};
-use control_api::{Role, ShareLink};
+use control_api::{InputRights, Role, ShareLink};
 use sessions::{Identity, LinksError, LoginId};
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -179,6 +179,7 @@ impl Gate {
                 role: Role::Player,
                 login: LoginId::PLAYER,
                 name: None,
+                rights: InputRights::ALL,
             });
         }
         state.attempts.failed(client, now);
@@ -425,6 +426,7 @@ impl State {
                 role: Role::Admin,
                 login,
                 name: None,
+                rights: InputRights::ALL,
             });
         }
         if let Some(login) = self.clients.find(digest, now) {
@@ -432,6 +434,7 @@ impl State {
                 role: Role::Admin,
                 login,
                 name: Some("JetKVM client".to_owned()),
+                rights: InputRights::ALL,
             });
         }
         let mut shares = self.shares.iter().filter(|share| now < share.expires);
@@ -441,6 +444,7 @@ impl State {
                 role: share.role,
                 login,
                 name: share.name.clone(),
+                rights: InputRights::ALL,
             })
         })
     }

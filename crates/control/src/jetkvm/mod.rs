@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::config::JetKvm;
 use control_api::Via;
 use inlet::Inlet;
-use sessions::{Ends, Flavour, Identity, Joining, OfferError, SessionHandle};
+use sessions::{Ends, Identity, Joining, OfferError, SessionHandle};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use talk::Parts;
@@ -69,7 +69,6 @@ impl Front {
                 sdp,
                 identity,
                 via: Via::JetKvm,
-                flavour: Flavour::JetKvm,
                 ends: Some(ends),
                 channels: Some(Arc::new(inlet)),
                 notices: None,

@@ -1,7 +1,7 @@
 //! A media engine and an input desk that follow the script and report every call.
 
 use control_api::{
-    Choice, EndReason, HostState, InputEvent, InputState, SourceInfo, StreamChange,
+    Choice, EndReason, HostState, InputEvent, InputRights, InputState, SourceInfo, StreamChange,
     StreamParameters, VideoInputState,
 };
 use events::ViewerId;
@@ -331,7 +331,7 @@ impl Desk for FakeDesk {
         Ok(())
     }
 
-    fn permit(&self, viewer: ViewerId) {
+    fn permit(&self, viewer: ViewerId, _rights: InputRights) {
         assert!(
             self.permitted.lock().unwrap().insert(viewer),
             "permitted twice"

@@ -359,7 +359,6 @@ fn a_session_that_nobody_let_go_ends_with_the_hub() {
         sdp: "v=0".to_owned(),
         identity: sessions::Identity::local_admin(),
         via: control_api::Via::Stdio,
-        flavour: sessions::Flavour::Page,
         ends: None,
         channels: None,
         notices: None,

@@ -3,11 +3,9 @@
 
 use super::lines::{Lines, Said};
 use super::protocol::{Reply, Request, SessionRole};
-use control_api::{EndReason, LostReason, Role, Via, VideoInputState};
+use control_api::{EndReason, InputRights, LostReason, Role, Via, VideoInputState};
 use serde_json::Value;
-use sessions::{
-    Conversation, Flavour, Hub, Identity, Joined, Joining, LoginId, Out, Peer, Session, Taken,
-};
+use sessions::{Conversation, Hub, Identity, Joined, Joining, LoginId, Out, Peer, Session, Taken};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -119,7 +117,6 @@ impl Parent {
                     sdp,
                     identity: self.identity(role, shown),
                     via: Via::Stdio,
-                    flavour: Flavour::Page,
                     ends: None,
                     channels: None,
                     notices: None,
@@ -284,6 +281,7 @@ impl Parent {
             },
             login: LoginId(self.logins.fetch_add(1, Ordering::Relaxed)),
             name: Some(name),
+            rights: InputRights::ALL,
         }
     }
 }

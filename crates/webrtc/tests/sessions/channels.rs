@@ -301,7 +301,7 @@ fn a_client_that_says_goodbye_has_left() {
         Heard::Ended(_, reason) => Some(reason),
         _ => None,
     });
-    assert_eq!(ended, Some(EndReason::Left));
+    assert_eq!(ended, Some(EndReason::Quit));
 }
 
 /// Messages on a still screen are handed over when they come. The connection of a quiet stream is

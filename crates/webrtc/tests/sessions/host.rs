@@ -123,6 +123,7 @@ impl Host {
                 initial_estimate: Bitrate::new(4_000_000).unwrap(),
             },
             events: sink,
+            viewers: events::ViewerIds::default(),
             pipeline: Box::new(move || Ok(Arc::clone(&found))),
             on_channel: Box::new(move |viewer, event| {
                 // A test that heard enough hangs up.

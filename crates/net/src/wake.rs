@@ -1,4 +1,5 @@
-//! Wakes the network thread from others, and lets it sleep on sockets with fine timeouts.
+//! Wakes a thread from others, and lets it sleep on descriptors with fine timeouts. It reads and
+//! writes nothing but alarms.
 
 use media::MonoTime;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -8,22 +9,26 @@ use std::sync::Arc;
 
 /// An alarm that other threads ring. Clones ring the same one.
 #[derive(Clone, Debug)]
-pub(crate) struct Alarm(Arc<OwnedFd>);
+pub struct Alarm(Arc<OwnedFd>);
 
 impl Alarm {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// An alarm that nobody rang.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn new() -> io::Result<Self> {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         Ok(Self(Arc::new(eventfd(0, flags)?)))
     }
 
     /// Ends the present or the next sleep. Never blocks.
-    pub(crate) fn ring(&self) {
+    pub fn ring(&self) {
         // A write fails only when the counter is full: then the alarm rings already.
         let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
 
     /// Stops the ringing.
-    pub(crate) fn hush(&self) {
+    pub fn hush(&self) {
         let mut counter = [0_u8; 8];
         // A read fails only when nobody rang.
         let _ = rustix::io::read(&*self.0, &mut counter);
@@ -37,7 +42,10 @@ impl AsFd for Alarm {
 }
 
 /// Sleeps until one of `fds` is readable (or writable, where asked) or `deadline` has come.
-pub(crate) fn sleep(fds: &mut [PollFd<'_>], deadline: Option<MonoTime>) -> io::Result<()> {
+///
+/// # Errors
+/// What `poll` says, but not that a signal came.
+pub fn sleep(fds: &mut [PollFd<'_>], deadline: Option<MonoTime>) -> io::Result<()> {
     let timeout = deadline.map(|deadline| {
         let left = deadline.since(MonoTime::now());
         Timespec {
@@ -52,6 +60,7 @@ pub(crate) fn sleep(fds: &mut [PollFd<'_>], deadline: Option<MonoTime>) -> io::R
 }
 
 /// A readable-interest entry.
-pub(crate) fn readable<'fd>(fd: &'fd impl AsFd) -> PollFd<'fd> {
+#[must_use]
+pub fn readable<'fd>(fd: &'fd impl AsFd) -> PollFd<'fd> {
     PollFd::new(fd, PollFlags::IN)
 }
