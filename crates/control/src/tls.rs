@@ -7,10 +7,9 @@ use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsag
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_rustls::rustls::ServerConfig;
@@ -65,7 +64,10 @@ pub(crate) fn identity(config: &Config) -> Result<Identity, Error> {
         Some(kept) if !kept.ours => Err(unusable(&path, &"it expires within two weeks")),
         _ => {
             let pem = make(config)?;
-            write(&config.state_dir, &path, &pem)?;
+            private_file::replace(&path, pem.as_bytes()).map_err(|source| {
+                let path = path.clone();
+                Error::StateDirectory { path, source }
+            })?;
             Ok(read(&path, pem.as_bytes())?.identity)
         }
     }
@@ -151,34 +153,10 @@ fn subject_names(config: &Config) -> Vec<String> {
     all
 }
 
-/// Writes the file under another name first, so that a crash leaves the old one or the new one.
-fn write(directory: &Path, path: &Path, pem: &str) -> Result<(), Error> {
-    let at = |path: &Path| {
-        let path: PathBuf = path.to_owned();
-        move |source| Error::StateDirectory { path, source }
-    };
-    let create = DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory);
-    create.map_err(at(directory))?;
-    let draft = path.with_extension("new");
-    let write_draft = || -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&draft)?;
-        // The mode above only counts when the file is new.
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        file.write_all(pem.as_bytes())?;
-        file.sync_all()
-    };
-    write_draft().map_err(at(&draft))?;
-    fs::rename(&draft, path).map_err(at(path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn config(directory: &Path) -> Config {
         let mut config = Config::new(([0, 0, 0, 0], 8443).into(), directory.join("state"));

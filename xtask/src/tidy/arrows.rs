@@ -12,7 +12,7 @@ use super::{Finding, TidyError};
 /// The crates from the bottom up. Those of one level do not know each other.
 const LEVELS: &[&[&str]] = &[
     &["media", "control-api"],
-    &["events", "net"],
+    &["events", "net", "private-file"],
     &[
         "gamestream-proto",
         "capture",
