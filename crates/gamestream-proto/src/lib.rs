@@ -5,3 +5,10 @@
 //! its HTTP part (libgamestream, moonlight-qt) that a rule is read from.
 
 pub mod constants;
+mod error;
+mod hex;
+pub mod http;
+mod key;
+
+pub use error::Error;
+pub use key::StreamKey;
