@@ -89,6 +89,16 @@ pub enum Error {
         /// Why not.
         why: &'static str,
     },
+    /// A PIN for nobody: no client waits for one, or not this one.
+    #[error("no client waits for a PIN")]
+    NoPairing,
+    /// A PIN that does not say for whom, while several wait.
+    #[error("several clients wait for a PIN: say which one it is for")]
+    SeveralPairings,
+    /// A pairing that has to wait for another: the same certificate is being paired from elsewhere, or
+    /// another client at the same address is in the middle of it.
+    #[error("another pairing has to end first")]
+    PairingBusy,
     /// Asked for too often.
     #[error("too many attempts: the next one is taken in {} s", .wait.as_secs() + 1)]
     TooOften {

@@ -9,6 +9,7 @@ mod error;
 mod hex;
 pub mod http;
 mod key;
+pub mod pairing;
 
 pub use error::Error;
 pub use key::StreamKey;
