@@ -5,3 +5,11 @@
 //! its HTTP part (libgamestream, moonlight-qt) that a rule is read from.
 
 pub mod constants;
+mod error;
+mod hex;
+pub mod http;
+mod key;
+pub mod pairing;
+
+pub use error::Error;
+pub use key::StreamKey;
