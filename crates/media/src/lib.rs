@@ -3,6 +3,7 @@
 //! Nothing here opens a socket, a device or a thread.
 
 mod bounded;
+mod fit;
 mod frame;
 mod frame_clock;
 mod packets;
@@ -14,6 +15,7 @@ mod time;
 mod unit;
 
 pub use bounded::{Bounded, PushRefused, Refusal};
+pub use fit::Fit;
 pub use frame::{CaptureTimes, Frame, FrameKind, PixelFormat, Pixels, Size};
 pub use frame_clock::FrameClock;
 pub use packets::PacketBatch;
