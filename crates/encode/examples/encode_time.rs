@@ -99,6 +99,7 @@ fn one(values: &[String]) -> Outcome<()> {
             _ => QualityProfile::Latency,
         },
         threads: threads.parse()?,
+        slices: 1,
         reference_pictures: pictures.parse()?,
     };
     let choice: EncoderChoice = encoder.parse()?;

@@ -1,9 +1,11 @@
 //! The table of encoders in this build, and the choice between them.
 
 use crate::{EncodeError, Encoder, EncoderConfig};
+use media::Codec;
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 /// Why a backend cannot run, in words.
 type Why = Cow<'static, str>;
@@ -17,13 +19,57 @@ pub struct Backend {
     pub description: &'static str,
     /// What its licence means for a build that contains it.
     pub licence: &'static str,
-    /// Whether it runs on this machine. Takes a few milliseconds at most.
-    pub probe: fn() -> Result<(), Why>,
-    /// Opens it.
+    /// What it codes, where the machine can.
+    pub codecs: &'static [Codec],
+    /// Whether a chip made for it does the work.
+    pub hardware: bool,
+    /// Whether it codes this codec on this machine. Takes some milliseconds, the first time more.
+    pub probe: fn(Codec) -> Result<(), Why>,
+    /// Opens it for one of its codecs.
     pub open: fn(&EncoderConfig) -> Result<Box<dyn Encoder>, EncodeError>,
 }
 
+impl Backend {
+    /// Whether it codes this codec here.
+    fn runs(&self, codec: Codec) -> Result<(), EncodeError> {
+        if !self.codecs.contains(&codec) {
+            return Err(self.lacks(codec));
+        }
+        (self.probe)(codec).map_err(|why| EncodeError::Unavailable {
+            name: self.name,
+            why,
+        })
+    }
+
+    fn lacks(&self, codec: Codec) -> EncodeError {
+        EncodeError::Unavailable {
+            name: self.name,
+            why: format!("it codes {}, not {codec}", words(self.codecs)).into(),
+        }
+    }
+
+    /// Whether it codes anything here; the last reason why not.
+    fn works(&self) -> Result<(), EncodeError> {
+        let mut outcome = Err(EncodeError::NoBackend);
+        for codec in self.codecs {
+            outcome = self.runs(*codec);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+}
+
+fn words(codecs: &[Codec]) -> String {
+    let names: Vec<String> = codecs.iter().map(Codec::to_string).collect();
+    names.join(", ")
+}
+
 /// The encoders of this build, best first: `auto` takes the first that runs.
+///
+/// Hardware comes before software, but for H.264, where x264 stays first: it alone repairs a loss
+/// without a keyframe.
 pub const BACKENDS: &[Backend] = &[
     #[cfg(feature = "x264")]
     crate::x264::BACKEND,
@@ -34,10 +80,11 @@ pub const BACKENDS: &[Backend] = &[
 /// Which encoder a user wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EncoderChoice {
-    /// The first of [`BACKENDS`] that runs.
+    /// The first of [`BACKENDS`] that has the codec and runs.
     #[default]
     Auto,
-    /// This one of [`BACKENDS`] or none.
+    /// This one of [`BACKENDS`] or none for the codecs it has; other codecs are coded as with
+    /// [`Auto`](Self::Auto).
     Named(&'static str),
 }
 
@@ -88,6 +135,8 @@ pub struct EncoderListing {
     pub detail: String,
     /// Whether it runs on this machine.
     pub available: bool,
+    /// What it codes on this machine.
+    pub codecs: Vec<Codec>,
 }
 
 /// The encoders of this build and whether they run here.
@@ -100,74 +149,109 @@ pub fn list() -> Vec<EncoderListing> {
             licence,
             ..
         } = *backend;
-        let probed = (backend.probe)();
-        let available = probed.is_ok();
-        let detail = match probed {
-            Ok(()) => format!("{description}; {licence}"),
+        let all = backend.codecs.iter().copied();
+        let codecs: Vec<_> = all.filter(|codec| backend.runs(*codec).is_ok()).collect();
+        let works = backend.works();
+        let available = works.is_ok();
+        let detail = match works {
+            Ok(()) => format!("{description} ({}); {licence}", words(&codecs)),
+            Err(EncodeError::Unavailable { why, .. }) => {
+                format!("{description}; does not run here: {why}")
+            }
             Err(why) => format!("{description}; does not run here: {why}"),
         };
         EncoderListing {
             name,
             detail,
             available,
+            codecs,
         }
     };
     BACKENDS.iter().map(listing).collect()
 }
 
-/// What a choice comes to on this machine, without opening anything that lasts.
+/// The codecs that some encoder of this build codes on this machine, in the order of
+/// [`Codec::ALL`]. Tries them once; later calls cost nothing.
+#[must_use]
+pub fn codecs() -> Vec<Codec> {
+    static WORKING: OnceLock<Vec<Codec>> = OnceLock::new();
+    WORKING.get_or_init(|| working(|_| true)).clone()
+}
+
+/// Those of [`codecs`] that a chip codes here. The others cost so much processor time that clients
+/// should get them on request only.
+#[must_use]
+pub fn hardware_codecs() -> Vec<Codec> {
+    static WORKING: OnceLock<Vec<Codec>> = OnceLock::new();
+    WORKING
+        .get_or_init(|| working(|backend| backend.hardware))
+        .clone()
+}
+
+fn working(wanted: impl Fn(&Backend) -> bool) -> Vec<Codec> {
+    let runs = |codec: &Codec| {
+        let mut backends = BACKENDS.iter().filter(|backend| wanted(backend));
+        backends.any(|backend| backend.runs(*codec).is_ok())
+    };
+    Codec::ALL.into_iter().filter(runs).collect()
+}
+
+/// What a choice comes to on this machine, for the first codec that works, without opening anything
+/// that lasts.
 ///
 /// # Errors
 /// [`EncodeError::Unavailable`] when nothing chosen runs here.
 pub fn probe(choice: &EncoderChoice) -> Result<Chosen, EncodeError> {
-    first(choice, |backend| {
-        (backend.probe)().map_err(|why| EncodeError::Unavailable {
-            name: backend.name,
-            why,
-        })
-    })
-    .map(|((), chosen)| chosen)
+    first(choice, None, Backend::works).map(|((), chosen)| chosen)
 }
 
-/// Opens an encoder. `auto` takes the first that runs and opens with these settings.
+/// Opens an encoder for the codec of `config`. `auto` takes the first that runs and opens with
+/// these settings.
 ///
 /// # Errors
-/// [`EncodeError::Unavailable`] or [`EncodeError::Open`] of the last encoder tried.
+/// [`EncodeError::Unavailable`] or [`EncodeError::Open`] of the last encoder tried;
+/// [`EncodeError::NoCodec`] when this build has none for the codec.
 pub fn open(
     choice: &EncoderChoice,
     config: &EncoderConfig,
 ) -> Result<(Box<dyn Encoder>, Chosen), EncodeError> {
-    first(choice, |backend| (backend.open)(config))
+    first(choice, Some(config.codec), |backend| (backend.open)(config))
 }
 
-/// The first chosen backend with which `attempt` succeeds.
+/// The first chosen backend (for this codec, if one is given) with which `attempt` succeeds.
 fn first<T>(
     choice: &EncoderChoice,
+    codec: Option<Codec>,
     attempt: impl Fn(&Backend) -> Result<T, EncodeError>,
 ) -> Result<(T, Chosen), EncodeError> {
+    let has = |backend: &Backend| codec.is_none_or(|codec| backend.codecs.contains(&codec));
     let mut refusals = String::new();
-    let mut last = EncodeError::NoBackend;
-    for backend in BACKENDS {
-        let asked = match choice {
-            EncoderChoice::Named(name) if *name != backend.name => continue,
-            EncoderChoice::Named(_) => true,
-            EncoderChoice::Auto => false,
-        };
+    let mut last = codec.map_or(EncodeError::NoBackend, EncodeError::NoCodec);
+    let mut asked = None;
+    if let EncoderChoice::Named(name) = choice {
+        asked = BACKENDS.iter().find(|backend| backend.name == *name);
+        if let (Some(backend), Some(codec)) = (asked, codec)
+            && !has(backend)
+        {
+            refusals = format!(" ({})", backend.lacks(codec));
+            asked = None;
+        }
+    }
+    let wanted = |backend: &Backend| asked.is_none_or(|asked| asked.name == backend.name);
+    for backend in BACKENDS
+        .iter()
+        .filter(|backend| wanted(backend) && has(backend))
+    {
         match attempt(backend) {
             Ok(done) => {
-                let why = if asked {
+                let why = if asked.is_some() {
                     "as asked"
                 } else {
                     "the first that runs"
                 };
                 let reason = format!("{}, {why}{refusals}", backend.description);
-                return Ok((
-                    done,
-                    Chosen {
-                        name: backend.name,
-                        reason,
-                    },
-                ));
+                let name = backend.name;
+                return Ok((done, Chosen { name, reason }));
             }
             Err(error) => {
                 refusals += &format!(" ({error})");
@@ -217,5 +301,47 @@ mod tests {
         let table: Vec<_> = BACKENDS.iter().map(|backend| backend.name).collect();
         assert_eq!(names, table);
         assert!(list().iter().any(|listing| listing.available));
+        for listing in list() {
+            assert_eq!(listing.available, !listing.codecs.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_codecs_are_those_of_the_encoders_that_run() {
+        let mut listed: Vec<_> = list().into_iter().flat_map(|line| line.codecs).collect();
+        for codec in codecs() {
+            assert!(listed.contains(&codec), "{codec}");
+            listed.retain(|other| *other != codec);
+        }
+        assert_eq!(listed, []);
+        assert!(codecs().contains(&Codec::H264));
+        assert!(
+            hardware_codecs()
+                .iter()
+                .all(|codec| codecs().contains(codec))
+        );
+    }
+
+    #[test]
+    fn an_encoder_without_the_codec_gives_way_and_says_so() {
+        let config = EncoderConfig {
+            size: media::Size::new(128, 128),
+            rate: media::FrameRate::new(60).unwrap(),
+            bitrate: media::Bitrate::clamped(1_000_000),
+            codec: Codec::Hevc,
+            profile: media::QualityProfile::Latency,
+            threads: 1,
+            slices: 1,
+            reference_pictures: 1,
+        };
+        let name = BACKENDS[0].name;
+        match open(&EncoderChoice::Named(name), &config) {
+            Ok((_, chosen)) => {
+                assert!(codecs().contains(&Codec::Hevc));
+                assert_ne!(chosen.name, name);
+                assert!(chosen.reason.contains("not HEVC"), "{}", chosen.reason);
+            }
+            Err(error) => assert!(!codecs().contains(&Codec::Hevc), "{error}"),
+        }
     }
 }

@@ -19,6 +19,8 @@ pub struct EncoderConfig {
     pub profile: QualityProfile,
     /// Threads the encoder may use for one picture.
     pub threads: usize,
+    /// The least number of slices a picture is cut into; see [`media::StreamParams::slices`].
+    pub slices: u8,
     /// Pictures kept for [`Encoder::invalidate`]; at least round trip x rate + 3 repairs a loss.
     pub reference_pictures: usize,
 }
@@ -116,6 +118,9 @@ pub enum EncodeError {
     /// This build was made without any backend.
     #[error("this build has no encoder")]
     NoBackend,
+    /// No backend of this build codes this.
+    #[error("this build has no encoder for {0}")]
+    NoCodec(Codec),
     /// No backend of that name.
     #[error("encoder {0:?} is not known; this build has: {1}")]
     Unknown(String, String),
@@ -162,6 +167,7 @@ impl fmt::Display for EncoderConfig {
             bitrate,
             codec,
             threads,
+            slices,
             reference_pictures,
             ..
         } = self;
@@ -169,7 +175,10 @@ impl fmt::Display for EncoderConfig {
             f,
             "{codec} {size} at {rate} fps and {bitrate}b/s, {threads} threads, "
         )?;
-        write!(f, "{reference_pictures} reference pictures")
+        write!(
+            f,
+            "{slices} slices, {reference_pictures} reference pictures"
+        )
     }
 }
 

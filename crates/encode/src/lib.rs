@@ -22,7 +22,10 @@ pub mod scripted;
 #[cfg(feature = "x264")]
 mod x264;
 
-pub use backends::{BACKENDS, Backend, Chosen, EncoderChoice, EncoderListing, list, open, probe};
+pub use backends::{
+    BACKENDS, Backend, Chosen, EncoderChoice, EncoderListing, codecs, hardware_codecs, list, open,
+    probe,
+};
 pub use encoder::{
     EncodeError, Encoder, EncoderCaps, EncoderConfig, Invalidation, KeyframeReason, PictureRequest,
 };

@@ -29,7 +29,9 @@ pub(crate) const BACKEND: Backend = Backend {
     name: NAME,
     description: "software H.264 by OpenH264, with a keyframe after each loss",
     licence: "BSD-2-Clause; patent licences are the distributor's matter",
-    probe: || create(&openh264::encoder::EncoderConfig::new()).map(drop),
+    codecs: &[Codec::H264],
+    hardware: false,
+    probe: |_| create(&openh264::encoder::EncoderConfig::new()).map(drop),
     open: |config| Ok(Box::new(OpenH264::open(config)?)),
 };
 

@@ -6,52 +6,17 @@ use crate::convert::{BadPixels, Planes};
 use fast_image_resize::images::{TypedCroppedImageMut, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use media::Size;
+use media::{Fit, Size};
 
 /// Black in limited range.
 const BLACK: [u8; 3] = [16, 128, 128];
 
-/// A place inside a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    x: u32,
-    y: u32,
-    size: Size,
-}
-
-impl Place {
-    /// Where a picture of `from` lies inside one of `to`: as large as it fits, in the middle.
-    fn fitted(from: Size, to: Size) -> Self {
-        let scaled = |side: u32, by: u32, of: u32| {
-            let of = u64::from(of.max(1));
-            (u64::from(side) * u64::from(by) + of / 2) / of
-        };
-        let wide = u64::from(from.width) * u64::from(to.height)
-            >= u64::from(to.width) * u64::from(from.height);
-        let size = if wide {
-            let height = scaled(from.height, to.width, from.width) as u32;
-            Size::new(to.width, height.clamp(2, to.height))
-        } else {
-            let width = scaled(from.width, to.height, from.height) as u32;
-            Size::new(width.clamp(2, to.width), to.height)
-        };
-        let size = size.even();
-        // Even places, for the chroma.
-        let middle = |outer: u32, inner: u32| ((outer - inner) / 2) & !1;
-        Self {
-            x: middle(to.width, size.width),
-            y: middle(to.height, size.height),
-            size,
-        }
-    }
-
-    /// The same place in a plane of half the size.
-    fn halved(self) -> Self {
-        Self {
-            x: self.x / 2,
-            y: self.y / 2,
-            size: half(self.size),
-        }
+/// The same place in a plane of half the size.
+fn halved(fit: Fit) -> Fit {
+    Fit {
+        x: fit.x / 2,
+        y: fit.y / 2,
+        size: half(fit.size),
     }
 }
 
@@ -85,7 +50,7 @@ impl Scaler {
         to: Size,
     ) -> Result<Planes<'_>, BadPixels> {
         let luma = to.width as usize * to.height as usize;
-        let place = Place::fitted(from, to);
+        let place = Fit::new(from, to);
         self.planes.resize(luma * 3 / 2, 0);
         let (y, rest) = self.planes.split_at_mut(luma);
         let (u, v) = rest.split_at_mut(luma / 4);
@@ -96,7 +61,7 @@ impl Scaler {
             }
         }
         let downwards = place.size.width < from.width || place.size.height < from.height;
-        let mut scale = |source: Plane<'_>, target: &mut [u8], size: Size, place: Place| {
+        let mut scale = |source: Plane<'_>, target: &mut [u8], size: Size, place: Fit| {
             resize(&mut self.resizer, source, target, (size, place), downwards)
         };
         let plane = |bytes, stride, size| Plane {
@@ -108,7 +73,7 @@ impl Scaler {
         scale(source, y, to, place)?;
         for (bytes, target) in [(planes.u, u), (planes.v, v)] {
             let source = plane(bytes, planes.chroma_stride, half(from));
-            scale(source, target, half(to), place.halved())?;
+            scale(source, target, half(to), halved(place))?;
         }
         Planes::of_i420(&self.planes, to.width as usize, to)
     }
@@ -118,7 +83,7 @@ fn resize(
     resizer: &mut Resizer,
     source: Plane<'_>,
     target: &mut [u8],
-    (size, place): (Size, Place),
+    (size, place): (Size, Fit),
     downwards: bool,
 ) -> Result<(), BadPixels> {
     // The one that keeps text sharpest for its time, each way.
@@ -135,7 +100,7 @@ fn resize(
         TypedImageRef::<U8>::from_buffer(stride, height, source.bytes).map_err(|_| BadPixels)?;
     let mut whole =
         TypedImage::<U8>::from_buffer(size.width, size.height, target).map_err(|_| BadPixels)?;
-    let Place { x, y, size } = place;
+    let Fit { x, y, size } = place;
     let mut part = TypedCroppedImageMut::from_ref(&mut whole, x, y, size.width, size.height)
         .map_err(|_| BadPixels)?;
     resizer
@@ -157,18 +122,6 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_as_large_as_it_fits_and_in_the_middle() {
-        let place = |from: (u32, u32), to: (u32, u32)| {
-            let place = Place::fitted(Size::new(from.0, from.1), Size::new(to.0, to.1));
-            (place.x, place.y, place.size.width, place.size.height)
-        };
-        assert_eq!(place((1920, 1080), (1280, 720)), (0, 0, 1280, 720));
-        assert_eq!(place((1920, 1080), (1280, 1024)), (0, 152, 1280, 720));
-        assert_eq!(place((1024, 768), (1280, 720)), (160, 0, 960, 720));
-        assert_eq!(place((8192, 2), (2, 8192)), (0, 4094, 2, 2));
-    }
-
-    #[test]
     fn bars_are_black_and_the_picture_keeps_its_colour() {
         let (from, to) = (Size::new(64, 64), Size::new(128, 64));
         let colour = [200, 90, 160];
@@ -187,6 +140,45 @@ mod tests {
                 let chroma = y / 2 * 64 + x / 2;
                 let got = [scaled.y[y * 128 + x], scaled.u[chroma], scaled.v[chroma]];
                 assert_eq!(got, wanted, "({x}, {y})");
+            }
+        }
+    }
+
+    /// Width and height of what is brighter than `threshold`, in pixels.
+    fn extent(luma: &[u8], width: usize, threshold: u8) -> (usize, usize) {
+        let bright = |at: usize| luma[at] > threshold;
+        let columns: Vec<usize> = (0..luma.len()).filter(|&at| bright(at)).collect();
+        let xs = || columns.iter().map(|at| at % width);
+        let ys = || columns.iter().map(|at| at / width);
+        let span = |low: Option<usize>, high: Option<usize>| high.unwrap() - low.unwrap() + 1;
+        (span(xs().min(), xs().max()), span(ys().min(), ys().max()))
+    }
+
+    #[test]
+    fn a_circle_stays_a_circle_in_any_shape_of_stream() {
+        let from = Size::new(320, 240);
+        let mut bytes = flat(from, 320, BLACK);
+        for (at, luma) in bytes[..320 * 240].iter_mut().enumerate() {
+            let (x, y) = ((at % 320) as f32 - 159.5, (at / 320) as f32 - 119.5);
+            *luma = if x.hypot(y) < 100.0 { 235 } else { BLACK[0] };
+        }
+        let planes = Planes::of_i420(&bytes, 320, from).unwrap();
+        for (width, height) in [(640, 240), (320, 480), (1280, 720), (162, 100), (100, 162)] {
+            let to = Size::new(width, height);
+            let mut scaler = Scaler::default();
+            let scaled = scaler.scale(planes, from, to).unwrap();
+            let (across, down) = extent(scaled.y, width as usize, 125);
+            assert!(across.abs_diff(down) <= 2, "{to}: {across} by {down}");
+            let scale = f64::from(width) / 320.0;
+            let scale = scale.min(f64::from(height) / 240.0);
+            let wanted = (200.0 * scale).round() as usize;
+            assert!(across.abs_diff(wanted) <= 2, "{to}: {across} for {wanted}");
+            let place = Fit::new(from, to);
+            for (at, luma) in scaled.y.iter().enumerate() {
+                let (x, y) = (at as u32 % width, at as u32 / width);
+                let inside = (place.x..place.x + place.size.width).contains(&x)
+                    && (place.y..place.y + place.size.height).contains(&y);
+                assert!(inside || *luma == BLACK[0], "({x}, {y}) of {to}: {luma}");
             }
         }
     }
@@ -227,7 +219,7 @@ mod tests {
                 Size::new(from.0 * 2, from.1 * 2),
                 Size::new(to.0 * 2, to.1 * 2),
             );
-            let place = Place::fitted(from, to);
+            let place = Fit::new(from, to);
             prop_assert!(place.x + place.size.width <= to.width);
             prop_assert!(place.y + place.size.height <= to.height);
             prop_assert!(place.size.width + 2 > to.width || place.size.height + 2 > to.height);

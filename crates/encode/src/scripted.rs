@@ -144,6 +144,7 @@ mod tests {
             codec: Codec::H264,
             profile: QualityProfile::Latency,
             threads: 1,
+            slices: 1,
             reference_pictures: 4,
         }
     }

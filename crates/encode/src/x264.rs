@@ -26,7 +26,9 @@ pub(crate) const BACKEND: Backend = Backend {
     name: NAME,
     description: "software H.264 by libx264, repairs losses without keyframes",
     licence: "GPL-2.0-or-later, so that a binary with it is too",
-    probe,
+    codecs: &[Codec::H264],
+    hardware: false,
+    probe: |_| probe(),
     open: |config| Ok(Box::new(X264::open(config)?)),
 };
 
@@ -95,11 +97,13 @@ fn params(config: &EncoderConfig, pictures: u8) -> Result<Params, ffi_x264::Erro
             .intra_4x4(true),
         QualityProfile::Quality => Params::new(Preset::Superfast)?.deblocking(true),
     };
+    // libx264 codes one slice a thread, whatever number of slices it is told.
+    let threads = config.threads.max(config.slices.into());
     Ok(params
         .transform_8x8(false)
         .size(config.size.width, config.size.height)
         .rate(config.rate.fps())
-        .sliced_threads(config.threads.clamp(1, MOST_THREADS) as u8)
+        .sliced_threads(threads.clamp(1, MOST_THREADS) as u8)
         .kept_pictures(pictures)
         .bt709_limited())
 }

@@ -88,6 +88,7 @@ impl Stream {
             bitrate: config.bitrate,
             codec: Codec::H264,
             profile: config.profile,
+            slices: 1,
         };
         let rate = Arc::new(Mutex::new(config.fps));
         let taps = taps(&cursor, &area);
@@ -379,6 +380,7 @@ mod tests {
             bitrate: Bitrate::new(8_000_000).unwrap(),
             codec: Codec::H264,
             profile: QualityProfile::Latency,
+            slices: 1,
         }
     }
 

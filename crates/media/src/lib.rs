@@ -4,6 +4,7 @@
 
 mod bounded;
 mod channel;
+mod fit;
 mod frame;
 mod frame_clock;
 mod packets;
@@ -16,6 +17,7 @@ mod unit;
 
 pub use bounded::{Bounded, PushRefused, Refusal};
 pub use channel::{ChannelEvent, ChannelId, Message};
+pub use fit::Fit;
 pub use frame::{CaptureTimes, Frame, FrameKind, PixelFormat, Pixels, Size};
 pub use frame_clock::FrameClock;
 pub use packets::PacketBatch;

@@ -205,13 +205,24 @@ pub enum Codec {
     /// H.264 / AVC.
     #[default]
     H264,
+    /// H.265 / HEVC, Main profile.
+    Hevc,
+    /// AV1, Main profile.
+    Av1,
+}
+
+impl Codec {
+    /// Every codec there is.
+    pub const ALL: [Self; 3] = [Self::H264, Self::Hevc, Self::Av1];
 }
 
 impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::H264 => f.write_str("H.264"),
-        }
+        f.write_str(match self {
+            Self::H264 => "H.264",
+            Self::Hevc => "HEVC",
+            Self::Av1 => "AV1",
+        })
     }
 }
 
@@ -238,6 +249,9 @@ pub struct StreamParams {
     pub codec: Codec,
     /// Speed against picture.
     pub profile: QualityProfile,
+    /// The least number of slices a picture is cut into, for decoders that share them out; encoders
+    /// that cannot cut without delay make fewer.
+    pub slices: u8,
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub struct EncodeTimes {
     pub encoded: MonoTime,
 }
 
-/// One encoded picture (Annex B for H.264). Reused from a pool: `data` keeps its capacity.
+/// One encoded picture (Annex B for H.264 and HEVC, a temporal unit for AV1). Reused from a pool: `data` keeps its capacity.
 #[derive(Clone, Debug, Default)]
 pub struct AccessUnit {
     /// Number of the picture.

@@ -119,6 +119,7 @@ impl Recoder {
             codec: params.codec,
             profile: params.profile,
             threads: self.settings.threads,
+            slices: params.slices,
             reference_pictures: self.settings.reference_pictures,
         }
     }

@@ -4,6 +4,7 @@ use crate::ffmpeg::{Headers, decode};
 use crate::pictures::Scene;
 use crate::session::{SIZE, Session, config, stream};
 use encode::EncoderConfig;
+use encode::h264::{NalType, nal_units};
 use media::{QualityProfile, Size};
 
 #[test]
@@ -112,5 +113,22 @@ fn both_profiles_use_cabac_and_one_reference() {
         assert_eq!(headers.one("entropy_coding_mode_flag"), 1);
         assert_eq!(headers.one("num_ref_idx_l0_default_active_minus1"), 0);
         assert_eq!(headers.one("pic_order_cnt_type"), 2);
+    }
+}
+
+#[test]
+fn pictures_are_cut_into_as_many_slices_as_asked() {
+    for (threads, slices, wanted) in [(1, 1, 1), (1, 2, 2), (1, 4, 4), (2, 1, 2), (2, 3, 3)] {
+        let config = EncoderConfig {
+            threads,
+            slices,
+            ..config()
+        };
+        let mut session = Session::open("x264", &config);
+        for unit in session.play(Scene::Text, 0..3) {
+            let types = nal_units(&unit.data).filter_map(NalType::of);
+            let counted = types.filter(|kind| kind.is_slice()).count();
+            assert_eq!(counted, wanted, "{config}");
+        }
     }
 }

@@ -15,6 +15,7 @@ pub(crate) fn config() -> EncoderConfig {
         codec: Codec::H264,
         profile: QualityProfile::Latency,
         threads: 1,
+        slices: 1,
         reference_pictures: 8,
     }
 }

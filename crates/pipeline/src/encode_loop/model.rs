@@ -148,6 +148,7 @@ fn params(fps: u32, mbps: u64, scaled: bool) -> StreamParams {
         bitrate: Bitrate::new(mbps * 1_000_000).unwrap(),
         codec: Codec::H264,
         profile: QualityProfile::Latency,
+        slices: 1,
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn params(fps: u32) -> StreamParams {
         bitrate: Bitrate::new(8_000_000).unwrap(),
         codec: Codec::H264,
         profile: QualityProfile::Latency,
+        slices: 1,
     }
 }
 

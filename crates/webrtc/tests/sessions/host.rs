@@ -71,6 +71,7 @@ fn start_pipeline(screen: Screen, events: events::EventSink) -> Pipeline {
         bitrate: Bitrate::new(4_000_000).unwrap(),
         codec: Codec::H264,
         profile: QualityProfile::default(),
+        slices: 1,
     };
     let request = SourceRequest {
         target: None,
