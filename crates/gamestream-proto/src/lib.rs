@@ -8,6 +8,7 @@ pub mod constants;
 mod error;
 mod hex;
 pub mod http;
+pub mod input;
 mod key;
 pub mod pairing;
 
