@@ -14,7 +14,7 @@ mod mouse;
 mod packet;
 mod pointer;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wire;
 
 pub use controller::{
