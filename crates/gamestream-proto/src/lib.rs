@@ -5,11 +5,14 @@
 //! its HTTP part (libgamestream, moonlight-qt) that a rule is read from.
 
 pub mod constants;
+pub mod control;
 mod error;
 mod hex;
 pub mod http;
+pub mod input;
 mod key;
 pub mod pairing;
+mod seal;
 
 pub use error::Error;
 pub use key::StreamKey;
