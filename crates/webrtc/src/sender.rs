@@ -4,9 +4,9 @@
 use crate::dependency::Descriptor;
 use crate::packetise::packetise;
 use crate::twins::{SentPacket, Twins};
-use events::{EventSink, FrameSent, ViewerId};
+use events::{EventSink, ViewerId};
 use media::{AccessUnit, FrameIndex, FrameKind, MonoTime, PacketBatch, Rtp90k};
-use pipeline::{PacingInput, PacingPlan};
+use pipeline::{Cut, PacedFrame, PacingInput, PacingPlan};
 use std::sync::Arc;
 use std::time::Duration;
 use str0m::Rtc;
@@ -31,15 +31,6 @@ pub(crate) struct Track {
     pub(crate) dependencies: bool,
 }
 
-struct InFlight {
-    unit: Arc<AccessUnit>,
-    plan: PacingPlan,
-    written: usize,
-    next_at: MonoTime,
-    packetised: MonoTime,
-    first_sent: Option<MonoTime>,
-}
-
 /// The sending half of a session.
 pub(crate) struct Sender {
     viewer: ViewerId,
@@ -47,7 +38,7 @@ pub(crate) struct Sender {
     frame_interval: Duration,
     events: EventSink,
     batch: PacketBatch,
-    in_flight: Option<InFlight>,
+    in_flight: Option<PacedFrame>,
     twins: Twins,
     next_sequence: u64,
     last_begun: MonoTime,
@@ -91,7 +82,7 @@ impl Sender {
 
     /// When the next chunk or copy is due, if any.
     pub(crate) fn next_at(&self) -> Option<MonoTime> {
-        let chunk = self.in_flight.as_ref().map(|unit| unit.next_at);
+        let chunk = self.in_flight.as_ref().map(PacedFrame::next_at);
         chunk.into_iter().chain(self.twins.next_at()).min()
     }
 
@@ -99,7 +90,7 @@ impl Sender {
     pub(crate) fn is_paced(&self, now: MonoTime) -> bool {
         self.in_flight
             .as_ref()
-            .is_some_and(|unit| unit.next_at > now)
+            .is_some_and(|frame| frame.next_at() > now)
     }
 
     /// Cuts a unit into packets; returns its first and last sequence number.
@@ -124,16 +115,12 @@ impl Sender {
         let first = self.next_sequence;
         let packets = self.batch.len() as u64;
         if packets > 0 {
-            let (written, packetised) = (0, MonoTime::now());
-            let first_sent = None;
-            self.in_flight = Some(InFlight {
-                unit,
-                plan,
-                written,
-                next_at: now,
-                packetised,
-                first_sent,
-            });
+            let cut = Cut {
+                packets: self.batch.len(),
+                bytes: self.batch.total_bytes(),
+                at: MonoTime::now(),
+            };
+            self.in_flight = Some(PacedFrame::new(unit, plan, cut, now));
         }
         (first, (first + packets).saturating_sub(1))
     }
@@ -159,13 +146,10 @@ impl Sender {
         let Some(stream) = api.stream_tx_by_mid(self.track.mid, None) else {
             return;
         };
-        let end = self
-            .batch
-            .len()
-            .min(in_flight.written + in_flight.plan.chunk_packets);
-        let unit = &in_flight.unit;
+        let chunk = in_flight.next_chunk(now);
+        let unit = in_flight.unit();
         let captured = unit.times.capture.noticed;
-        for position in in_flight.written..end {
+        for position in chunk {
             let Some(payload) = self.batch.get(position) else {
                 break;
             };
@@ -182,8 +166,6 @@ impl Sender {
             self.twins.sent(packet);
             self.next_sequence += 1;
         }
-        in_flight.written = end;
-        in_flight.next_at = now + in_flight.plan.gap;
     }
 
     /// A viewer that far away asked for a packet again.
@@ -210,25 +192,10 @@ impl Sender {
         let Some(in_flight) = &mut self.in_flight else {
             return;
         };
-        let first_sent = *in_flight.first_sent.get_or_insert(now);
-        if in_flight.written < self.batch.len() {
-            return;
+        if let Some(sent) = in_flight.chunk_sent(self.viewer, now) {
+            self.events.emit(sent);
+            self.in_flight = None;
         }
-        let unit = &in_flight.unit;
-        self.events.emit(FrameSent {
-            viewer: self.viewer,
-            index: unit.index,
-            rtp: Rtp90k::from_time(unit.times.capture.noticed),
-            kind: unit.kind,
-            keyframe: unit.is_keyframe(),
-            times: unit.times,
-            packetised: in_flight.packetised,
-            first_sent,
-            last_sent: now,
-            packets: u32::try_from(self.batch.len()).unwrap_or(u32::MAX),
-            bytes: u32::try_from(self.batch.total_bytes()).unwrap_or(u32::MAX),
-        });
-        self.in_flight = None;
     }
 }
 
