@@ -5,3 +5,6 @@
 //! its HTTP part (libgamestream, moonlight-qt) that a rule is read from.
 
 pub mod constants;
+pub mod fec;
+pub mod packet_error;
+pub mod video;
