@@ -16,3 +16,6 @@ mod seal;
 
 pub use error::Error;
 pub use key::StreamKey;
+pub mod fec;
+pub mod packet_error;
+pub mod video;
