@@ -55,7 +55,7 @@ impl VideoFec {
     }
 
     /// Fills `parity` for the shards in `data`; both are `rows`, and how many there are of each says
-    /// which code it is. Without parity shards there is nothing to do.
+    /// which code it is. Without parity shards there is nothing to do, however much data there is.
     ///
     /// # Errors
     /// [`PacketError::Block`] where the buffers are not whole rows, where there is no data, and where
@@ -66,6 +66,9 @@ impl VideoFec {
         data: &[u8],
         parity: &mut [u8],
     ) -> Result<(), PacketError> {
+        if parity.is_empty() {
+            return Ok(());
+        }
         let data_count = rows.count_in(data).unwrap_or(0);
         let parity_count = rows.count_in(parity).unwrap_or(MAX_SHARDS);
         let refused = PacketError::Block {

@@ -7,9 +7,14 @@
 mod blocks;
 mod headers;
 mod packetiser;
+mod picture_start;
 
 pub use blocks::{MAX_BLOCK_PACKETS, MAX_BLOCKS, Protection};
 pub use headers::PictureType;
 pub use packetiser::{
     MAX_PACKET_SIZE, MIN_PACKET_SIZE, VideoBatch, VideoFrame, VideoPacketiser, VideoSettings,
 };
+pub use picture_start::{BitstreamFormat, keyframe_is_recognised};
+
+#[cfg(test)]
+mod tests;

@@ -127,7 +127,7 @@ pub struct VideoPacketiser {
     fec: VideoFec,
     cipher: Option<Cipher>,
     /// Of the next packet. Its lower bits are the RTP sequence number and the packet index.
-    next_packet: u32,
+    pub(super) next_packet: u32,
 }
 
 impl VideoPacketiser {
