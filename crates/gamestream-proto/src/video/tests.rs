@@ -1,7 +1,6 @@
 //! Packets against a client that was written after the rules of the real one.
 
 mod client;
-mod field;
 
 use media::Rtp90k;
 use proptest::prelude::*;

@@ -3,7 +3,7 @@
 
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
-use super::field::Field;
+use crate::test_field::Field;
 
 const CONTAINS_PICTURE: u8 = 1;
 const END: u8 = 2;

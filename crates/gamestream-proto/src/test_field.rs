@@ -1,14 +1,14 @@
-//! The client's side of the erasure code, with arithmetic of its own: solves for lost data shards.
+//! The client's side of the erasure codes, with arithmetic of its own: solves for lost data shards.
 
 /// Powers of two in GF(2^8), polynomial 0x11d, and their logarithms.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(crate) struct Field {
     powers: [u8; 510],
     logarithms: [usize; 256],
 }
 
 impl Field {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (mut powers, mut logarithms) = ([0; 510], [0; 256]);
         let mut power = 1u16;
         for exponent in 0..255 {
@@ -41,16 +41,28 @@ impl Field {
         }
     }
 
+    /// As [`Self::repair_with`], with the coefficients of video.
+    pub(crate) fn repair(&self, shards: &mut [Option<Vec<u8>>], data: usize) {
+        let parity = shards.len() - data;
+        self.repair_with(shards, data, |row, column| {
+            self.inverse(((parity + column) ^ row) as u8)
+        });
+    }
+
     /// Fills the gaps among the first `data` shards; the rest are parity. Needs as many shards as
-    /// there is data.
-    pub(super) fn repair(&self, shards: &mut [Option<Vec<u8>>], data: usize) {
+    /// there is data, and the coefficient of each parity and data shard.
+    pub(crate) fn repair_with(
+        &self,
+        shards: &mut [Option<Vec<u8>>],
+        data: usize,
+        factor: impl Fn(usize, usize) -> u8,
+    ) {
         let parity = shards.len() - data;
         let lost: Vec<usize> = (0..data).filter(|&i| shards[i].is_none()).collect();
         let rows: Vec<usize> = (0..parity)
             .filter(|&j| shards[data + j].is_some())
             .collect();
         assert!(rows.len() >= lost.len(), "too few shards");
-        let factor = |row: usize, column: usize| self.inverse(((parity + column) ^ row) as u8);
         // One equation a lost shard: the sum of the lost ones, and what it is.
         let mut equations: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         for &row in &rows[..lost.len()] {
