@@ -124,6 +124,15 @@ pub(crate) struct SettingFlags {
     /// Owner-only file with the password of JetKVM clients; without it one is made up and printed.
     #[arg(long, value_name = "FILE")]
     jetkvm_password_file: Option<String>,
+    /// Serve Moonlight clients too, on the address of --listen.
+    #[arg(long)]
+    moonlight: bool,
+    /// The HTTP port that Moonlight clients know; six others are counted from it [default: 47989].
+    #[arg(long, value_name = "PORT")]
+    moonlight_port: Option<String>,
+    /// What Moonlight clients call this host [default: the machine's name].
+    #[arg(long, value_name = "NAME")]
+    moonlight_name: Option<String>,
     /// A viewer that is silent this long is gone, 1000 to 600000 [default: 8000].
     #[arg(long, value_name = "MS")]
     idle_timeout_ms: Option<String>,
@@ -140,6 +149,7 @@ impl SettingFlags {
     pub(crate) fn layer(&self) -> Layer {
         let open_access = self.open_access.then(|| "true".to_owned());
         let jetkvm = self.jetkvm.then(|| "true".to_owned());
+        let moonlight = self.moonlight.then(|| "true".to_owned());
         let given = [
             ("source", &self.source),
             ("size", &self.size),
@@ -156,6 +166,9 @@ impl SettingFlags {
             ("clipboard", &self.clipboard),
             ("jetkvm", &jetkvm),
             ("jetkvm-password-file", &self.jetkvm_password_file),
+            ("moonlight", &moonlight),
+            ("moonlight-port", &self.moonlight_port),
+            ("moonlight-name", &self.moonlight_name),
             ("idle-timeout-ms", &self.idle_timeout_ms),
             ("state-dir", &self.state_dir),
         ];

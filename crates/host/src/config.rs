@@ -4,6 +4,7 @@
 use capture::SourceSpec;
 use control_api::{ControlPolicy, CursorMode};
 use encode::EncoderChoice;
+use gamestream::Ports;
 use input::InputSpec;
 use media::{Bitrate, FrameRate, QualityProfile, Size};
 use std::collections::BTreeMap;
@@ -149,6 +150,12 @@ pub struct Config {
     pub jetkvm: bool,
     /// Their password.
     pub jetkvm_password_file: Option<PathBuf>,
+    /// Moonlight clients are served too.
+    pub moonlight: bool,
+    /// Which ports they know.
+    pub moonlight_ports: Ports,
+    /// What they call this host.
+    pub moonlight_name: Option<String>,
     /// A viewer that is silent this long is gone.
     pub idle_timeout: Duration,
     /// Where the host keeps its certificate.
@@ -397,6 +404,9 @@ impl Config {
             clipboard: values.flag("clipboard")?,
             jetkvm: values.flag("jetkvm")?,
             jetkvm_password_file: values.path("jetkvm-password-file"),
+            moonlight: values.flag("moonlight")?,
+            moonlight_ports: moonlight_ports(values)?,
+            moonlight_name: moonlight_name(values)?,
             idle_timeout: Duration::from_millis(
                 values.number_in("idle-timeout-ms", 1000..=600_000)?,
             ),
@@ -404,6 +414,25 @@ impl Config {
             runtime_dir: surroundings.path("XDG_RUNTIME_DIR"),
         })
     }
+}
+
+fn moonlight_ports(values: &Values<'_>) -> Result<Ports, ConfigError> {
+    let name = "moonlight-port";
+    let range = u64::from(Ports::MIN_BASE)..=u64::from(Ports::MAX_BASE);
+    let base = values.number_in(name, range)?;
+    let base = u16::try_from(base).ok().and_then(Ports::new);
+    base.ok_or_else(|| values.wrong(name, "its ports do not fit".to_owned()))
+}
+
+fn moonlight_name(values: &Values<'_>) -> Result<Option<String>, ConfigError> {
+    let name = values.text("moonlight-name");
+    // The length of one label in DNS, which announces it.
+    let fits = name.len() <= 63 && !name.chars().any(char::is_control);
+    if !fits {
+        let why = "it must be at most 63 bytes of text".to_owned();
+        return Err(values.wrong("moonlight-name", why));
+    }
+    Ok((!name.is_empty()).then(|| name.to_owned()))
 }
 
 /// Whether an address is reachable from this machine alone.

@@ -4,13 +4,14 @@
 use crate::board::StateBoard;
 use crate::clipboard::ClipboardBoard;
 use crate::cursor::CursorDesk;
+use crate::moonlight::MoonlightSlot;
 use crate::stream::Stream;
 use control_api::{
     Choice, EndReason, HostState, StreamChange, StreamParameters, Via, VideoInputState,
 };
 use events::ViewerId;
 use media::{ChannelEvent, ChannelId, Message};
-use sessions::{CursorState, Done, EngineError, Offer, OfferError, WeakHub};
+use sessions::{CursorState, Done, EngineError, Hub, Offer, OfferError, WeakHub};
 use std::collections::HashMap;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -46,15 +47,20 @@ impl HubSlot {
 
     /// Hands on what happened to a data channel. Runs on the network thread.
     pub(crate) fn channel_event(&self, viewer: ViewerId, event: ChannelEvent<'_>) {
-        let Some(hub) = self.0.get().and_then(WeakHub::upgrade) else {
+        let Some(hub) = self.hub() else {
             return;
         };
         hub.channel_event(viewer, event);
     }
 
+    /// The hub, while there is one.
+    pub(crate) fn hub(&self) -> Option<Hub> {
+        self.0.get().and_then(WeakHub::upgrade)
+    }
+
     /// Hands a pad's rumble or the keyboard's lights to a session.
     pub(crate) fn feedback(&self, viewer: ViewerId, bytes: Vec<u8>) {
-        if let Some(hub) = self.0.get().and_then(WeakHub::upgrade) {
+        if let Some(hub) = self.hub() {
             hub.send_input_feedback(viewer, bytes);
         }
     }
@@ -66,12 +72,20 @@ pub(crate) type OnQuit = Box<dyn Fn() + Send + Sync>;
 /// Implements what sessions ask for.
 pub(crate) struct MediaEngine {
     pub(crate) engine: Arc<webrtc::Engine>,
+    pub(crate) moonlight: MoonlightSlot,
     pub(crate) endings: Endings,
     pub(crate) board: Arc<StateBoard>,
     pub(crate) stream: Arc<Stream>,
     pub(crate) cursor: Arc<CursorDesk>,
     pub(crate) clipboard: Arc<ClipboardBoard>,
     pub(crate) on_quit: OnQuit,
+}
+
+impl MediaEngine {
+    /// The server of Moonlight clients, if the session is one of theirs.
+    fn moonlight_with(&self, viewer: ViewerId) -> Option<Arc<gamestream::Server>> {
+        self.moonlight.get().filter(|server| server.has(viewer))
+    }
 }
 
 impl sessions::Engine for MediaEngine {
@@ -115,7 +129,10 @@ impl sessions::Engine for MediaEngine {
     }
 
     fn close(&self, viewer: ViewerId, reason: EndReason) {
-        self.engine.close(viewer, reason);
+        match self.moonlight_with(viewer) {
+            Some(server) => drop(server.close(viewer, reason)),
+            None => self.engine.close(viewer, reason),
+        }
     }
 
     fn pause(&self, viewer: ViewerId, done: Done) {
@@ -131,7 +148,10 @@ impl sessions::Engine for MediaEngine {
     }
 
     fn request_keyframe(&self, viewer: ViewerId) {
-        self.engine.request_keyframe(viewer);
+        match self.moonlight_with(viewer) {
+            Some(server) => server.request_keyframe(viewer),
+            None => self.engine.request_keyframe(viewer),
+        }
     }
 
     fn lead(&self, viewer: Option<ViewerId>) {

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::desk::{InputBoard, SessionDesk};
 use crate::engine::HubSlot;
+use crate::moonlight::MoonlightSlot;
 use capture::SourceSpec;
 use input::{
     Desk, DeskParts, InputError, InputSpec, OpenInjector, OpenRequest, TargetArea, XDisplay,
@@ -64,13 +65,16 @@ impl Injectors {
         &self,
         source: &SourceSpec,
         hub: HubSlot,
+        moonlight: MoonlightSlot,
     ) -> Result<(Desk, SessionDesk), InputError> {
         let board = Arc::new(InputBoard::default());
         let shown = Arc::clone(&board);
         let desk = Desk::start(DeskParts {
             open: self.for_source(source),
             on_feedback: Box::new(move |viewer, feedback| {
-                hub.feedback(viewer, input::wire::feedback(feedback));
+                if !moonlight.feedback(viewer, feedback) {
+                    hub.feedback(viewer, input::wire::feedback(feedback));
+                }
             }),
             on_state: Box::new(move |state| shown.show(state)),
         })?;

@@ -11,6 +11,7 @@ mod engine;
 mod input;
 mod jetkvm;
 mod media_host;
+mod moonlight;
 mod serve;
 mod settings;
 pub mod stdio;

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::cursor::CursorDesk;
 use crate::engine::{Endings, HubSlot, MediaEngine, OnQuit};
 use crate::input::{Injectors, display_of};
+use crate::moonlight::{self, MoonlightParts, MoonlightSlot};
 use crate::serve::HostError;
 use crate::stream::{Stream, StreamParts, size_for};
 use capture::{SourceOptions, SourceSpec};
@@ -36,6 +37,7 @@ pub(crate) struct Choices {
 /// A running host without a front door. Dropping it stops everything.
 pub(crate) struct MediaHost {
     // Dropped in this order: no sessions, then no connections, then no pictures, then no numbers.
+    moonlight: MoonlightSlot,
     hub: HubThread,
     engine: Arc<Engine>,
     _stream: Arc<Stream>,
@@ -68,7 +70,9 @@ impl MediaHost {
 
         let (hub_slot, area) = (HubSlot::default(), TargetArea::default());
         let injectors = Injectors::new(config, area.clone());
-        let (desk, session_desk) = injectors.start(&source, hub_slot.clone())?;
+        let moonlight = MoonlightSlot::default();
+        let (desk, session_desk) =
+            injectors.start(&source, hub_slot.clone(), moonlight.clone())?;
         let clipboard = Arc::new(ClipboardBoard::new(config.clipboard));
         clipboard.follow(&source);
         let cursor = Arc::new(CursorDesk::new(config.cursor));
@@ -96,19 +100,19 @@ impl MediaHost {
             cursor: Arc::clone(&cursor),
             desk: desk.clone(),
         };
-        let viewers = ViewerIds::default();
         let net = Net {
             media,
             events: events.clone(),
-            viewers,
+            viewers: ViewerIds::default(),
         };
         let engine = start_engine(config, &net, &stream, (ends, hub_slot.clone()))?;
         let media_engine = MediaEngine {
             engine: Arc::clone(&engine),
+            moonlight: moonlight.clone(),
             endings,
             board,
             stream: Arc::clone(&stream),
-            cursor,
+            cursor: Arc::clone(&cursor),
             clipboard,
             on_quit,
         };
@@ -121,7 +125,21 @@ impl MediaHost {
         });
         let hub = hub.map_err(HostError::Thread)?;
         hub_slot.fill(hub.hub().downgrade());
+        if config.moonlight {
+            let parts = MoonlightParts {
+                config,
+                hub: hub.hub(),
+                stream: Arc::clone(&stream),
+                cursor,
+                desk: desk.clone(),
+                hub_slot,
+                events: net.events,
+                viewers: net.viewers,
+            };
+            moonlight::start(&moonlight, parts)?;
+        }
         let host = Self {
+            moonlight,
             hub,
             engine,
             _stream: stream,
@@ -138,6 +156,13 @@ impl MediaHost {
     /// Names the port on which ICE-TCP connections are accepted and handed over.
     pub(crate) fn set_tcp_port(&self, port: u16) {
         self.engine.set_tcp_port(port);
+    }
+}
+
+impl Drop for MediaHost {
+    fn drop(&mut self) {
+        // Its sessions tell the hub of their end, so it goes first.
+        self.moonlight.stop();
     }
 }
 

@@ -41,6 +41,9 @@ pub enum HostError {
         /// What is wrong with it.
         why: String,
     },
+    /// Moonlight clients cannot be served.
+    #[error(transparent)]
+    Moonlight(#[from] gamestream::Error),
     /// The system gives no thread.
     #[error("the system gives no thread: {0}")]
     Thread(#[source] std::io::Error),

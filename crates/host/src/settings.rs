@@ -90,6 +90,21 @@ pub const SETTINGS: &[Setting] = &[
         help: "owner-only file with the password of JetKVM clients; empty makes one up",
     },
     Setting {
+        name: "moonlight",
+        default: "false",
+        help: "true also serves Moonlight clients, on the address of `listen`",
+    },
+    Setting {
+        name: "moonlight-port",
+        default: "47989",
+        help: "the HTTP port that Moonlight clients know, 1029 to 65514; six others are counted from it",
+    },
+    Setting {
+        name: "moonlight-name",
+        default: "",
+        help: "what Moonlight clients call this host; empty means the machine's name",
+    },
+    Setting {
         name: "idle-timeout-ms",
         default: "8000",
         help: "a viewer that is silent this long is gone, 1000 to 600000",

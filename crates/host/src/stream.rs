@@ -4,7 +4,7 @@
 use crate::board::StateBoard;
 use crate::config::Config;
 use crate::cursor::CursorDesk;
-use capture::{SourceOptions, SourceSpec, Taps};
+use capture::{AreaSink, SourceOptions, SourceSpec, Taps};
 use control_api::{Choice, StreamChange, StreamParameters};
 use encode::EncoderChoice;
 use events::EventSink;
@@ -16,7 +16,8 @@ use pipeline::{
 use sessions::EngineError;
 use std::fmt;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 /// Pictures that invalidation reaches back to.
@@ -46,9 +47,33 @@ pub(crate) struct StreamParts<'a> {
     pub(crate) area: TargetArea,
 }
 
+/// A pipeline beside the main one, for those who asked for other parameters.
+pub(crate) struct Side {
+    params: StreamParams,
+    pub(crate) pipeline: Arc<Pipeline>,
+    /// Which part of the screen its picture shows.
+    pub(crate) area: TargetArea,
+    rate: Arc<Mutex<FrameRate>>,
+    taps: Taps,
+}
+
+/// What somebody watches who asked for parameters of his own.
+#[derive(Clone)]
+pub(crate) enum Watched {
+    /// The main pipeline: its parameters are the same.
+    Main(Arc<Pipeline>),
+    /// One beside it, which goes when nobody holds it.
+    Side(Arc<Side>),
+}
+
 /// The stream.
 pub(crate) struct Stream {
     pipeline: Arc<Pipeline>,
+    /// Pipelines with other parameters, while somebody holds them.
+    sides: Mutex<Vec<Weak<Side>>>,
+    next_number: AtomicU32,
+    events: EventSink,
+    encoder_threads: usize,
     board: Arc<StateBoard>,
     cursor: Arc<CursorDesk>,
     area: TargetArea,
@@ -102,12 +127,16 @@ impl Stream {
             keep_alive: Some(pipeline::KEEP_ALIVE),
             open_source: opens_source(&source, params.size, &rate, &taps),
             open_encoder: opens_encoder(config.encoder),
-            events,
+            events: events.clone(),
             on_status: Box::new(move |status| reports.show(status)),
         })?;
         let encoder = config.encoder;
         Ok(Self {
             pipeline: Arc::new(pipeline),
+            sides: Mutex::default(),
+            next_number: AtomicU32::new(2),
+            events,
+            encoder_threads: config.encoder_threads,
             board,
             cursor,
             area,
@@ -120,6 +149,65 @@ impl Stream {
 
     pub(crate) fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
+    }
+
+    /// What is watched with exactly these parameters: the main pipeline where they are the same, else
+    /// one beside it, which all share who ask for the same. The size must be given.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn with_params(&self, wanted: &StreamParams) -> std::io::Result<Watched> {
+        let main = self.pipeline.params();
+        let main = StreamParams {
+            size: main.size.or(self.pipeline.status().size),
+            ..main
+        };
+        if main == *wanted {
+            return Ok(Watched::Main(Arc::clone(&self.pipeline)));
+        }
+        let source = self.chosen().source.clone();
+        let mut sides = self.sides.lock().unwrap_or_else(PoisonError::into_inner);
+        sides.retain(|side| side.strong_count() > 0);
+        let known = sides.iter().filter_map(Weak::upgrade);
+        if let Some(side) = known.into_iter().find(|side| side.params == *wanted) {
+            return Ok(Watched::Side(side));
+        }
+        let side = Arc::new(self.side(&source, wanted)?);
+        sides.push(Arc::downgrade(&side));
+        Ok(Watched::Side(side))
+    }
+
+    fn side(&self, source: &SourceSpec, params: &StreamParams) -> std::io::Result<Side> {
+        let (area, rate) = (TargetArea::default(), Arc::new(Mutex::new(params.rate)));
+        area.set_picture(params.size);
+        // Whoever watches this cannot draw the pointer: without a tap it is part of the picture.
+        let taps = Taps {
+            cursor: None,
+            area: area_tap([&area, &self.area]),
+        };
+        let pipeline = Pipeline::start(PipelineParts {
+            number: self.next_number.fetch_add(1, Ordering::Relaxed),
+            params: *params,
+            encoder_threads: self.encoder_threads,
+            reference_pictures: REFERENCE_PICTURES,
+            keep_alive: Some(pipeline::KEEP_ALIVE),
+            open_source: opens_source(source, params.size, &rate, &taps),
+            open_encoder: opens_encoder(EncoderChoice::Auto),
+            events: self.events.clone(),
+            on_status: Box::new(|_| {}),
+        })?;
+        Ok(Side {
+            params: *params,
+            pipeline: Arc::new(pipeline),
+            area,
+            rate,
+            taps,
+        })
+    }
+
+    /// The part of the screen that the main picture shows.
+    pub(crate) const fn area(&self) -> &TargetArea {
+        &self.area
     }
 
     fn chosen(&self) -> MutexGuard<'_, Chosen> {
@@ -220,8 +308,25 @@ impl Stream {
         self.switch_to(&spec, size)?;
         self.board.chose_source(&spec, &reason);
         (self.on_source)(&spec);
+        self.switch_sides(&spec);
         chosen.source = spec;
         Ok(())
+    }
+
+    /// The others follow the main pipeline, which has shown that the source opens.
+    fn switch_sides(&self, spec: &SourceSpec) {
+        let sides = self.sides.lock().unwrap_or_else(PoisonError::into_inner);
+        for side in sides.iter().filter_map(Weak::upgrade) {
+            let open = opens_source(spec, side.params.size, &side.rate, &side.taps);
+            let told = Box::new(|outcome: Result<(), SwitchError>| {
+                if let Err(error) = outcome {
+                    tracing::warn!(%error, "a stream keeps its source");
+                }
+            });
+            if let Err(error) = side.pipeline.switch_source(open, told) {
+                tracing::warn!(%error, "a stream keeps its source");
+            }
+        }
     }
 
     fn switch_to(&self, spec: &SourceSpec, size: Option<Size>) -> Result<(), EngineError> {
@@ -271,17 +376,24 @@ pub(crate) fn size_for(spec: &SourceSpec, size: Option<Size>) -> Option<Size> {
 
 /// What sources tell besides pictures: the pointer, and where on the screen they look.
 fn taps(cursor: &Arc<CursorDesk>, area: &TargetArea) -> Taps {
-    let area = area.clone();
     Taps {
         cursor: Some(cursor.tap()),
-        area: Some(Arc::new(move |captured| {
+        area: area_tap([area]),
+    }
+}
+
+/// Tells all of them which part is captured: every pipeline captures the same.
+fn area_tap<const N: usize>(areas: [&TargetArea; N]) -> Option<AreaSink> {
+    let areas = areas.map(TargetArea::clone);
+    Some(Arc::new(move |captured| {
+        for area in &areas {
             area.set(Some(ScreenArea {
                 x: captured.x,
                 y: captured.y,
                 size: captured.size,
             }));
-        })),
-    }
+        }
+    }))
 }
 
 fn opens_source(

@@ -80,6 +80,26 @@ impl TargetArea {
             whole(pixel[1], area.size.height),
         ]
     }
+
+    /// The place of the picture that shows a place of the captured part: the way back of
+    /// [`unboxed`](Self::unboxed).
+    #[must_use]
+    pub fn boxed(&self, place: [u16; 2]) -> [u16; 2] {
+        let known = *self.lock();
+        let (Some(area), Some(picture)) = (known.area, known.picture) else {
+            return place;
+        };
+        let sides = |size: Size| [size.width, size.height].map(f64::from);
+        let (area, picture) = (sides(area.size), sides(picture));
+        let scale = (picture[0] / area[0]).min(picture[1] / area[1]);
+        let whole = f64::from(u16::MAX);
+        [0, 1].map(|axis| {
+            let shown = area[axis] * scale;
+            let at = (picture[axis] - shown) / 2.0 + f64::from(place[axis]) / whole * shown;
+            // The cast rounds and clamps.
+            (at / picture[axis] * whole).round() as u16
+        })
+    }
 }
 
 /// The pixel of a part of size `area` under a place of the picture, which shows it letterboxed.
@@ -144,5 +164,7 @@ mod tests {
         assert_eq!(target.pixel([65535, 65535], WHOLE), [999, 999]);
         assert_eq!(target.unboxed([0, 65535]), [0, 65535]);
         assert_eq!(target.unboxed([65535, 0]), [65535, 0]);
+        assert_eq!(target.boxed([0, 0]), [16384, 0]);
+        assert_eq!(target.boxed([65535, 65535]), [49151, 65535]);
     }
 }

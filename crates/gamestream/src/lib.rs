@@ -1,0 +1,32 @@
+//! Serves Moonlight clients on real sockets: discovery, pairing, HTTP, RTSP, control, video and audio.
+//! The protocol is `gamestream_proto`'s; what is shown and who takes input is the [`Host`]'s.
+
+mod adapt;
+mod answers;
+mod control;
+mod discovery;
+mod error;
+mod host;
+mod http;
+mod identity;
+mod input;
+mod ledger;
+mod lobby;
+mod paired;
+mod pairing;
+mod pings;
+mod registry;
+mod rtsp;
+mod server;
+mod session;
+mod start;
+mod tls;
+mod video;
+
+pub use error::Error;
+pub use gamestream_proto::constants::Ports;
+pub use gamestream_proto::http::{CodecMode, CodecSupport};
+pub use host::{Begun, Host};
+pub use paired::{ClientChange, MAX_CLIENTS, MAX_NAME_CHARS, PairedClient, PairedError};
+pub use pairing::{PendingPairing, PinRefused};
+pub use server::{Config, Parts, Server};

@@ -1,0 +1,141 @@
+//! Launches on their way to a stream: each has its RTSP, and a short time to come through it.
+
+use crate::paired::PairedClient;
+use crate::session::lock;
+use events::ViewerId;
+use gamestream_proto::http::SessionParameters;
+use gamestream_proto::rtsp::{PendingAnnounce, RtspSession, StreamRequest, Turn};
+use media::MonoTime;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// From the launch to the end of RTSP. Clients take a second; a stopped one gets its time.
+const STREAM_WITHIN: Duration = Duration::from_secs(30);
+/// Launches at a time.
+const MAX_LAUNCHES: usize = 16;
+
+/// A launch that was let in.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    pub(crate) viewer: ViewerId,
+    pub(crate) client: PairedClient,
+    /// Where the client is.
+    pub(crate) address: IpAddr,
+    /// What it said about sound, controllers and keys.
+    pub(crate) parameters: SessionParameters,
+}
+
+/// What a piece of RTSP belongs to, and what follows.
+pub(crate) enum Heard {
+    /// It is whole, and answered; then the connection ends.
+    Answer(Vec<u8>),
+    /// A stream is asked for.
+    Announced(Box<Announced>),
+    /// More has to come.
+    Incomplete,
+    /// It is nobody's: the connection ends without an answer.
+    Nobodys,
+}
+
+/// A stream that is asked for.
+pub(crate) struct Announced {
+    pub(crate) launch: Launch,
+    pub(crate) request: StreamRequest,
+    pub(crate) ping: [u8; 16],
+    pub(crate) connect_data: u32,
+    pub(crate) pending: PendingAnnounce,
+}
+
+struct Waiting {
+    launch: Launch,
+    rtsp: RtspSession,
+    until: MonoTime,
+}
+
+/// The launches that wait for their stream.
+#[derive(Default)]
+pub(crate) struct Lobby {
+    waiting: Mutex<Vec<Arc<Mutex<Waiting>>>>,
+}
+
+impl Lobby {
+    /// Lets a launch in; a client has one at a time, and the newest counts.
+    pub(crate) fn enter(&self, launch: Launch, rtsp: RtspSession, now: MonoTime) {
+        let mut waiting = lock(&self.waiting);
+        let fingerprint = launch.client.fingerprint();
+        waiting.retain(|known| {
+            let known = lock(known);
+            known.until > now && known.launch.client.fingerprint() != fingerprint
+        });
+        if waiting.len() >= MAX_LAUNCHES {
+            waiting.remove(0);
+        }
+        let until = now + STREAM_WITHIN;
+        waiting.push(Arc::new(Mutex::new(Waiting {
+            launch,
+            rtsp,
+            until,
+        })));
+    }
+
+    /// A client's launches will not become streams.
+    pub(crate) fn leave(&self, viewer: ViewerId) {
+        lock(&self.waiting).retain(|known| lock(known).launch.viewer != viewer);
+    }
+
+    /// Takes what has come on a connection from `address`. Which launch it belongs to shows only by
+    /// whose key opens it, or by the address where nothing is encrypted.
+    pub(crate) fn hear(&self, address: IpAddr, received: &[u8], now: MonoTime) -> Heard {
+        let mut candidates = lock(&self.waiting).clone();
+        candidates.retain(|known| {
+            let known = lock(known);
+            known.until > now && known.launch.address == address
+        });
+        let mut incomplete = false;
+        for candidate in candidates.iter().rev() {
+            let mut waiting = lock(candidate);
+            match waiting.rtsp.message_length(received) {
+                Ok(Some(length)) => {
+                    if let Ok(turn) = waiting.rtsp.take(&received[..length]) {
+                        return waiting.heard(turn);
+                    }
+                }
+                Ok(None) => incomplete = true,
+                Err(_) => {}
+            }
+        }
+        match incomplete {
+            true => Heard::Incomplete,
+            false => Heard::Nobodys,
+        }
+    }
+
+    /// Answers an announced stream.
+    pub(crate) fn answer(
+        &self,
+        viewer: ViewerId,
+        pending: PendingAnnounce,
+        status: gamestream_proto::rtsp::Status,
+    ) -> Option<Vec<u8>> {
+        let waiting = lock(&self.waiting).clone();
+        let mut waiting = waiting.iter();
+        let entry = waiting.find(|known| lock(known).launch.viewer == viewer)?;
+        lock(entry).rtsp.answer(pending, status).ok()
+    }
+}
+
+impl Waiting {
+    fn heard(&self, turn: Turn) -> Heard {
+        match turn {
+            Turn::Reply(bytes) | Turn::Playing(bytes) => Heard::Answer(bytes),
+            Turn::Announced { request, pending } => Heard::Announced(Box::new(Announced {
+                launch: self.launch.clone(),
+                request: *request,
+                ping: self.rtsp.ping_payload(),
+                connect_data: self.rtsp.connect_data(),
+                pending,
+            })),
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The server: binds every port before anything starts, starts its threads and tasks, and ends them
+//! in reverse.
+
+use crate::answers::Answers;
+use crate::control::{Control, ControlParts};
+use crate::discovery::Announcement;
+use crate::error::Error;
+use crate::host::Host;
+use crate::http::Door;
+use crate::identity;
+use crate::lobby::Lobby;
+use crate::paired::{ClientChange, Paired, PairedClient, PairedError};
+use crate::pairing::{Pairing, PendingPairing, PinRefused};
+use crate::pings::Pings;
+use crate::registry::Registry;
+use crate::rtsp::RtspPort;
+use crate::session::{Said, lock};
+use crate::start::Starter;
+use control_api::EndReason;
+use events::{EventSink, ViewerId, ViewerIds};
+use gamestream_proto::constants::Ports;
+use input::Feedback;
+use net::{Alarm, Port};
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+/// Asked of the kernel for each direction of a media port; it may grant less.
+const MEDIA_BUFFER_BYTES: usize = 32 << 20;
+/// Threads that are stuck may take this long to end; then the server goes without them.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
+/// Of the control port.
+const CONTROL_BUFFER_BYTES: usize = 1 << 20;
+
+/// How the server runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens; an unspecified address serves every interface.
+    pub listen: IpAddr,
+    /// Which ports.
+    pub ports: Ports,
+    /// What people call the host.
+    pub name: String,
+    /// Where its identity and its clients are kept.
+    pub state_dir: PathBuf,
+    /// A client that is silent for this long is gone.
+    pub idle_timeout: Duration,
+}
+
+/// What the server works with.
+pub struct Parts {
+    /// How it runs.
+    pub config: Config,
+    /// The host around it.
+    pub host: Arc<dyn Host>,
+    /// Where telemetry goes.
+    pub events: EventSink,
+    /// Numbers for new sessions.
+    pub viewers: ViewerIds,
+    /// Where requests are answered.
+    pub runtime: Handle,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A running server. Dropping it ends every stream and closes every port.
+pub struct Server {
+    // Dropped in this order: no new clients, then no streams, then no ports.
+    stop: watch::Sender<bool>,
+    announcement: Option<Announcement>,
+    control: Option<Control>,
+    _pings: Pings,
+    registry: Arc<Registry>,
+    paired: Arc<Mutex<Paired>>,
+    pairing: Arc<Pairing>,
+    ports: Ports,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("ports", &self.ports)
+            .field("control", &self.control)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Every port, bound.
+struct Bound {
+    http: TcpListener,
+    https: TcpListener,
+    rtsp: TcpListener,
+    video: Arc<Port>,
+    audio: Arc<Port>,
+    control: Arc<Port>,
+}
+
+impl Bound {
+    fn bind(config: &Config, runtime: &Handle) -> Result<Self, Error> {
+        let ports = config.ports;
+        let tcp = |port: u16, what: &'static str| {
+            let failed = |source| Error::Port {
+                protocol: "TCP",
+                port,
+                what,
+                source,
+            };
+            let _entered = runtime.enter();
+            let listener = std::net::TcpListener::bind((config.listen, port)).map_err(failed)?;
+            listener.set_nonblocking(true).map_err(failed)?;
+            TcpListener::from_std(listener).map_err(failed)
+        };
+        let udp = |port: u16, what: &'static str, buffer_bytes: usize| {
+            let address = SocketAddr::new(config.listen, port);
+            let bound = Port::bind(address, buffer_bytes).map_err(|source| Error::Port {
+                protocol: "UDP",
+                port,
+                what,
+                source,
+            })?;
+            Ok::<_, Error>(Arc::new(bound))
+        };
+        Ok(Self {
+            http: tcp(ports.http(), "HTTP")?,
+            https: tcp(ports.https(), "HTTPS")?,
+            rtsp: tcp(ports.rtsp(), "RTSP")?,
+            video: udp(ports.video(), "video", MEDIA_BUFFER_BYTES)?,
+            audio: udp(ports.audio(), "audio", MEDIA_BUFFER_BYTES)?,
+            control: udp(ports.control(), "control", CONTROL_BUFFER_BYTES)?,
+        })
+    }
+}
+
+impl Server {
+    /// Binds every port and starts to serve.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing is left running then.
+    pub fn start(parts: Parts) -> Result<Self, Error> {
+        let Parts {
+            config,
+            host,
+            events,
+            viewers,
+            runtime,
+        } = parts;
+        let system = |what| move |source: io::Error| Error::System { what, source };
+        let identity = identity::open(&config.state_dir, SystemTime::now())?;
+        let paired = Arc::new(Mutex::new(Paired::open(&config.state_dir)?));
+        let bound = Bound::bind(&config, &runtime)?;
+        let alarm = Alarm::new().map_err(system("descriptor"))?;
+        let registry = Arc::new(Registry::new(alarm.clone()));
+        let pairing = Pairing::new(Arc::clone(&identity.pairing), Arc::clone(&paired));
+        let pairing = Arc::new(pairing);
+        let lobby = Arc::new(Lobby::default());
+        let pings = Pings::start(
+            Arc::clone(&bound.video),
+            Arc::clone(&bound.audio),
+            Arc::clone(&registry),
+        );
+        let pings = pings.map_err(system("thread"))?;
+        let control = Control::start(ControlParts {
+            port: Arc::clone(&bound.control),
+            registry: Arc::clone(&registry),
+            host: Arc::clone(&host),
+            alarm: alarm.clone(),
+            idle_timeout: config.idle_timeout,
+        });
+        let control = control.map_err(system("thread"))?;
+        let (stop, stopping) = watch::channel(false);
+        let tls = Arc::clone(&identity.tls);
+        let unique_id = identity.unique_id.clone();
+        let leaving = Arc::clone(&lobby);
+        let starter = Arc::new(Starter {
+            host: Arc::clone(&host),
+            registry: Arc::clone(&registry),
+            video: bound.video,
+            events,
+            control: alarm,
+            on_end: Box::new(move |viewer, _| leaving.leave(viewer)),
+        });
+        let answers = Arc::new(Answers {
+            identity,
+            hostname: config.name.clone(),
+            ports: config.ports,
+            host,
+            paired: Arc::clone(&paired),
+            pairing: Arc::clone(&pairing),
+            lobby: Arc::clone(&lobby),
+            registry: Arc::clone(&registry),
+            viewers,
+        });
+        for (listener, tls) in [(bound.http, None), (bound.https, Some(tls))] {
+            let door = Door {
+                listener,
+                tls,
+                answers: Arc::clone(&answers),
+                stopping: stopping.clone(),
+            };
+            runtime.spawn(door.serve());
+        }
+        let rtsp = RtspPort {
+            listener: bound.rtsp,
+            lobby,
+            starter,
+            stopping: stopping.clone(),
+        };
+        runtime.spawn(rtsp.serve());
+        runtime.spawn(tend(Arc::clone(&pairing), stopping));
+        let announcement = Announcement::start(&config, &unique_id);
+        Ok(Self {
+            stop,
+            announcement,
+            control: Some(control),
+            _pings: pings,
+            registry,
+            paired,
+            pairing,
+            ports: config.ports,
+        })
+    }
+
+    /// Whether the host can be found on the local network by its name.
+    #[must_use]
+    pub const fn is_announced(&self) -> bool {
+        self.announcement.is_some()
+    }
+
+    /// The clients that wait for their PIN, now and whenever that changes.
+    #[must_use]
+    pub fn pending(&self) -> watch::Receiver<Arc<[PendingPairing]>> {
+        self.pairing.pending()
+    }
+
+    /// Takes the PIN that a client shows: of the client `which`, or of the only one that waits. `name`
+    /// is what it is called from then on. Whether the PIN was right shows in the list of clients.
+    ///
+    /// # Errors
+    /// [`PinRefused`], in words.
+    pub fn enter_pin(
+        &self,
+        pin: &str,
+        which: Option<u64>,
+        name: Option<&str>,
+    ) -> Result<(), PinRefused> {
+        self.pairing.enter_pin(pin, which, name)
+    }
+
+    /// Sends a client away that waits for its PIN.
+    pub fn refuse_pairing(&self, which: u64) {
+        self.pairing.refuse(which);
+    }
+
+    /// The paired clients.
+    #[must_use]
+    pub fn clients(&self) -> Vec<PairedClient> {
+        lock(&self.paired).all().to_vec()
+    }
+
+    /// Changes a client; sessions of its that go on with other rights are ended.
+    ///
+    /// # Errors
+    /// [`PairedError`]; nothing was changed then.
+    pub fn change_client(
+        &self,
+        id: u32,
+        change: &ClientChange,
+    ) -> Result<PairedClient, PairedError> {
+        let client = lock(&self.paired).change(id, change)?;
+        if change.role.is_some() || change.rights.is_some() || change.expires_at.is_some() {
+            self.end_sessions(&client);
+        }
+        Ok(client)
+    }
+
+    /// Forgets a client and ends its sessions.
+    ///
+    /// # Errors
+    /// [`PairedError`]; nothing was changed then.
+    pub fn remove_client(&self, id: u32) -> Result<PairedClient, PairedError> {
+        let client = lock(&self.paired).remove(id)?;
+        self.end_sessions(&client);
+        Ok(client)
+    }
+
+    fn end_sessions(&self, client: &PairedClient) {
+        for session in self.registry.of_client(client.fingerprint()) {
+            session.end(EndReason::Operator);
+        }
+    }
+
+    /// Ends a session. `false` when there is none of that number here.
+    pub fn close(&self, viewer: ViewerId, reason: EndReason) -> bool {
+        let session = self.registry.get(viewer);
+        session.is_some_and(|session| {
+            session.end(reason);
+            true
+        })
+    }
+
+    /// Whether the session is one of this server's.
+    #[must_use]
+    pub fn has(&self, viewer: ViewerId) -> bool {
+        self.registry.get(viewer).is_some()
+    }
+
+    /// Asks for a keyframe on behalf of a session.
+    pub fn request_keyframe(&self, viewer: ViewerId) {
+        if let Some(session) = self.registry.get(viewer) {
+            session.request(crate::session::VideoRequest::Keyframe);
+        }
+    }
+
+    /// Says something to a session's devices.
+    pub fn feedback(&self, viewer: ViewerId, feedback: Feedback) {
+        if let Some(session) = self.registry.get(viewer) {
+            session.say(Said::Feedback(feedback));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.announcement = None;
+        self.control = None;
+        self.registry.wait_empty(STOP_WITHIN);
+    }
+}
+
+async fn tend(pairing: Arc<Pairing>, mut stopping: watch::Receiver<bool>) {
+    tokio::select! {
+        _ = stopping.wait_for(|stop| *stop) => {}
+        () = pairing.watch_the_clock() => {}
+    }
+}

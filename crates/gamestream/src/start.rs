@@ -1,0 +1,139 @@
+//! From what a client announced to a running session: what can be served is agreed, threads are
+//! started, and everybody who has to know is told, at the beginning and at the end.
+
+use crate::host::{Begun, Host};
+use crate::lobby::Announced;
+use crate::registry::Registry;
+use crate::session::{Agreed, Session};
+use crate::video::{VideoParts, VideoThread};
+use control_api::EndReason;
+use events::{EventSink, ViewerId};
+use crate::adapt::LinkAdapter;
+use gamestream_proto::rtsp::{PendingAnnounce, Status, StreamRequest, VideoCodec};
+use gamestream_proto::video::{Protection, VideoSettings};
+use media::{Bitrate, Codec, MonoTime, QualityProfile, StreamParams};
+use net::{Alarm, Port};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+
+/// Parity of a calm link, in percent of the data.
+pub(crate) const FEC_PERCENT: u8 = 20;
+
+/// What sessions are started with.
+pub(crate) struct Starter {
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) video: Arc<Port>,
+    pub(crate) events: EventSink,
+    /// Wakes the control thread.
+    pub(crate) control: Alarm,
+    /// Told when a session is over, on its thread.
+    pub(crate) on_end: Box<dyn Fn(ViewerId, EndReason) + Send + Sync>,
+}
+
+impl Starter {
+    /// Starts what was announced: what RTSP answers.
+    pub(crate) fn start(self: &Arc<Self>, announced: Announced) -> (Status, PendingAnnounce) {
+        let Announced {
+            launch,
+            request,
+            ping,
+            connect_data,
+            pending,
+        } = announced;
+        let viewer = launch.viewer;
+        let agreed = Agreed {
+            viewer,
+            client: launch.client,
+            address: launch.address,
+            key: launch.parameters.key,
+            key_id: launch.parameters.key_id,
+            stream: request,
+            ping,
+            connect_data,
+        };
+        match self.begin(agreed) {
+            Ok(()) => (Status::Ok, pending),
+            Err(why) => {
+                tracing::warn!(viewer = viewer.0, %why, "a Moonlight stream does not start");
+                (Status::Unavailable, pending)
+            }
+        }
+    }
+
+    fn begin(self: &Arc<Self>, agreed: Agreed) -> Result<(), String> {
+        let now = MonoTime::now();
+        let (viewer, request) = (agreed.viewer, agreed.stream);
+        let adapter = LinkAdapter::new(&request, now);
+        let params = params(&request, adapter.targets().encoder);
+        let begun = Begun {
+            viewer,
+            client: agreed.client.clone(),
+            address: SocketAddr::new(agreed.address, 0),
+            params,
+        };
+        let session = Session::new(agreed, self.control.clone());
+        let session = Arc::new(session.map_err(|error| error.to_string())?);
+        let video = VideoThread::new(
+            VideoParts {
+                session: Arc::clone(&session),
+                host: Arc::clone(&self.host),
+                port: Arc::clone(&self.video),
+                events: self.events.clone(),
+                params,
+                settings: VideoSettings {
+                    packet_size: request.video.packet_bytes.into(),
+                    protection: Protection::new(FEC_PERCENT, request.video.min_fec_packets),
+                },
+                encrypted: request.encryption.video,
+                adapter,
+            },
+            now,
+        )?;
+        self.host.begin(begun)?;
+        self.registry.add(Arc::clone(&session));
+        let starter = Arc::clone(self);
+        let spawned = thread::Builder::new()
+            .name(format!("moonlight-{}", viewer.0))
+            .spawn(move || {
+                video.run();
+                starter.end(&session);
+            });
+        spawned.map(drop).map_err(|error| {
+            self.forget(viewer, EndReason::Error);
+            error.to_string()
+        })
+    }
+
+    /// The session's thread is done with it.
+    fn end(&self, session: &Session) {
+        // A thread that ends by itself has said why.
+        let reason = session.ended().unwrap_or(EndReason::Error);
+        session.end(reason);
+        tracing::info!(viewer = session.viewer().0, %reason, "a Moonlight stream has ended");
+        self.forget(session.viewer(), reason);
+    }
+
+    fn forget(&self, viewer: ViewerId, reason: EndReason) {
+        self.registry.remove(viewer);
+        self.host.ended(viewer, reason);
+        (self.on_end)(viewer, reason);
+    }
+}
+
+/// What the pipeline is asked for. The client's decoder is set up for exactly this size.
+fn params(request: &StreamRequest, encoder: Bitrate) -> StreamParams {
+    StreamParams {
+        size: Some(request.video.mode.size),
+        rate: request.video.mode.rate,
+        bitrate: encoder,
+        codec: match request.video.codec {
+            VideoCodec::H264 => Codec::H264,
+            VideoCodec::Hevc => Codec::Hevc,
+            VideoCodec::Av1 => Codec::Av1,
+        },
+        profile: QualityProfile::Latency,
+        slices: request.video.slices_per_frame.max(1),
+    }
+}
