@@ -13,6 +13,7 @@ pub mod http;
 pub mod input;
 mod key;
 pub mod pairing;
+pub mod rtsp;
 mod seal;
 
 pub use error::Error;
