@@ -4,6 +4,7 @@
 //! There is no specification: comments name the file of the client's core (moonlight-common-c) or of
 //! its HTTP part (libgamestream, moonlight-qt) that a rule is read from.
 
+pub mod adapt;
 pub mod audio;
 pub mod constants;
 pub mod control;

@@ -8,6 +8,7 @@ mod blocks;
 mod headers;
 mod packetiser;
 mod picture_start;
+mod report;
 
 pub use blocks::{MAX_BLOCK_PACKETS, MAX_BLOCKS, Protection};
 pub use headers::PictureType;
@@ -15,6 +16,7 @@ pub use packetiser::{
     MAX_PACKET_SIZE, MIN_PACKET_SIZE, VideoBatch, VideoFrame, VideoPacketiser, VideoSettings,
 };
 pub use picture_start::{BitstreamFormat, keyframe_is_recognised};
+pub use report::FrameFecStatus;
 
 #[cfg(test)]
 mod tests;
