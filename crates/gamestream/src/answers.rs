@@ -176,7 +176,11 @@ impl Answers {
         })?;
         let (ping, rest) = random.split_at(8);
         let (session_id, connect_data) = rest.split_at(8);
-        let number = |bytes: &[u8]| bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+        let number = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .fold(0, |all, byte| all << 8 | u64::from(*byte))
+        };
         RtspSession::new(RtspSetup {
             key: parameters.encrypts_rtsp().then(|| parameters.key.clone()),
             ports: self.ports,

@@ -48,9 +48,14 @@ fn announce(config: &Config, unique_id: &str) -> Result<Announcement, mdns_sd::E
     let service = match config.listen.is_unspecified() {
         true => ServiceInfo::new(SERVICE_TYPE, &config.name, &host_name, "", port, no_text)?
             .enable_addr_auto(),
-        false => {
-            ServiceInfo::new(SERVICE_TYPE, &config.name, &host_name, config.listen, port, no_text)?
-        }
+        false => ServiceInfo::new(
+            SERVICE_TYPE,
+            &config.name,
+            &host_name,
+            config.listen,
+            port,
+            no_text,
+        )?,
     };
     let full_name = service.get_fullname().to_owned();
     daemon.register(service)?;
@@ -62,7 +67,13 @@ fn announce(config: &Config, unique_id: &str) -> Result<Announcement, mdns_sd::E
 fn label(name: &str) -> String {
     let plain: String = name
         .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
         .take(63)
         .collect();
     match plain.trim_matches('-') {

@@ -141,11 +141,19 @@ impl Answers {
 
 fn response(answer: Answer) -> Response<Full<Bytes>> {
     let (status, kind, body) = match answer {
-        Answer::Xml(xml) => (StatusCode::OK, gamestream_proto::http::CONTENT_TYPE, xml.into()),
+        Answer::Xml(xml) => (
+            StatusCode::OK,
+            gamestream_proto::http::CONTENT_TYPE,
+            xml.into(),
+        ),
         Answer::Png(bytes) => (StatusCode::OK, "image/png", Bytes::from(bytes)),
         Answer::NotFound => {
             let xml = gamestream_proto::http::not_found();
-            (StatusCode::NOT_FOUND, gamestream_proto::http::CONTENT_TYPE, xml.into())
+            (
+                StatusCode::NOT_FOUND,
+                gamestream_proto::http::CONTENT_TYPE,
+                xml.into(),
+            )
         }
     };
     let mut response = Response::new(Full::new(body));

@@ -44,9 +44,7 @@ pub(crate) fn open(state_dir: &Path, now: SystemTime) -> Result<Identity, Error>
     };
     let kept = private_file::read(&path).map_err(|error| wrong(error.to_string()))?;
     let text = match kept {
-        Some(bytes) => {
-            String::from_utf8(bytes).map_err(|_| wrong("it is no text".to_owned()))?
-        }
+        Some(bytes) => String::from_utf8(bytes).map_err(|_| wrong("it is no text".to_owned()))?,
         None => {
             let made = HostIdentity::generate(now).map_err(|error| wrong(error.to_string()))?;
             let text = made.certificate + &made.key;

@@ -116,7 +116,9 @@ impl Ledger {
                 continue;
             }
             let lost = (first..=last).contains(&index);
-            let hangs = sent.refers_to.is_some_and(|referred| !self.is_whole(referred));
+            let hangs = sent
+                .refers_to
+                .is_some_and(|referred| !self.is_whole(referred));
             self.sent[at(index)].broken |= lost || hangs;
         }
         Some((FrameIndex(first), FrameIndex(last)))
@@ -216,6 +218,9 @@ mod tests {
             .map(|index| ledger.send(&unit(index, index.checked_sub(1))).0)
             .collect();
         assert_eq!(numbers, [u32::MAX - 1, u32::MAX, 0, 1]);
-        assert_eq!(ledger.lost(u32::MAX, 0), Some((FrameIndex(1), FrameIndex(2))));
+        assert_eq!(
+            ledger.lost(u32::MAX, 0),
+            Some((FrameIndex(1), FrameIndex(2)))
+        );
     }
 }

@@ -1,7 +1,6 @@
 //! Serves Moonlight clients on real sockets: discovery, pairing, HTTP, RTSP, control, video and audio.
 //! The protocol is `gamestream_proto`'s; what is shown and who takes input is the [`Host`]'s.
 
-mod adapt;
 mod answers;
 mod control;
 mod discovery;

@@ -129,6 +129,11 @@ impl Waiting {
     fn heard(&self, turn: Turn) -> Heard {
         match turn {
             Turn::Reply(bytes) | Turn::Playing(bytes) => Heard::Answer(bytes),
+            Turn::Refused { reply, why } => {
+                let client = &self.launch.client.name;
+                tracing::warn!(%client, %why, "a Moonlight client asks for what cannot be");
+                Heard::Answer(reply)
+            }
             Turn::Announced { request, pending } => Heard::Announced(Box::new(Announced {
                 launch: self.launch.clone(),
                 request: *request,

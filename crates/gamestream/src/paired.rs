@@ -79,9 +79,9 @@ impl<'de> Deserialize<'de> for Certificate {
         };
         let bytes: Option<Vec<u8>> = digits.map(byte).collect();
         let bytes = bytes.filter(|bytes| whole && !bytes.is_empty());
-        bytes
-            .map(Self)
-            .ok_or_else(|| D::Error::custom("certificate: not an even number of hexadecimal digits"))
+        bytes.map(Self).ok_or_else(|| {
+            D::Error::custom("certificate: not an even number of hexadecimal digits")
+        })
     }
 }
 
@@ -135,7 +135,7 @@ struct Kept {
 
 /// The paired clients, and the file they are kept in.
 #[derive(Debug)]
-pub struct Paired {
+pub(crate) struct Paired {
     path: PathBuf,
     kept: Kept,
 }
@@ -145,7 +145,7 @@ impl Paired {
     ///
     /// # Errors
     /// [`PairedError::File`].
-    pub fn open(state_dir: &Path) -> Result<Self, PairedError> {
+    pub(crate) fn open(state_dir: &Path) -> Result<Self, PairedError> {
         let path = state_dir.join(FILE);
         let wrong = |why: String| PairedError::File {
             path: path.clone(),
@@ -166,13 +166,13 @@ impl Paired {
 
     /// All of them, also those whose time is over, in the order in which they were paired.
     #[must_use]
-    pub fn all(&self) -> &[PairedClient] {
+    pub(crate) fn all(&self) -> &[PairedClient] {
         &self.kept.clients
     }
 
     /// The client with that certificate, if it is one now.
     #[must_use]
-    pub fn find(&self, certificate_der: &[u8], now: SystemTime) -> Option<&PairedClient> {
+    pub(crate) fn find(&self, certificate_der: &[u8], now: SystemTime) -> Option<&PairedClient> {
         let mut clients = self.kept.clients.iter();
         clients
             .find(|client| client.certificate.0 == certificate_der)
@@ -183,7 +183,7 @@ impl Paired {
     ///
     /// # Errors
     /// [`PairedError::Unknown`].
-    pub fn get(&self, id: u32) -> Result<&PairedClient, PairedError> {
+    pub(crate) fn get(&self, id: u32) -> Result<&PairedClient, PairedError> {
         let mut clients = self.kept.clients.iter();
         clients
             .find(|client| client.id == id)
@@ -195,7 +195,7 @@ impl Paired {
     ///
     /// # Errors
     /// [`PairedError`]; nothing was changed then.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         certificate_der: &[u8],
         name: &str,
@@ -237,7 +237,11 @@ impl Paired {
     ///
     /// # Errors
     /// [`PairedError`]; nothing was changed then.
-    pub fn change(&mut self, id: u32, change: &ClientChange) -> Result<PairedClient, PairedError> {
+    pub(crate) fn change(
+        &mut self,
+        id: u32,
+        change: &ClientChange,
+    ) -> Result<PairedClient, PairedError> {
         let mut client = self.get(id)?.clone();
         if let Some(name) = &change.name {
             client.name = checked_name(name)?;
@@ -265,7 +269,7 @@ impl Paired {
     ///
     /// # Errors
     /// [`PairedError`]; nothing was changed then.
-    pub fn remove(&mut self, id: u32) -> Result<PairedClient, PairedError> {
+    pub(crate) fn remove(&mut self, id: u32) -> Result<PairedClient, PairedError> {
         let client = self.get(id)?.clone();
         let others = self.kept.clients.iter().filter(|known| known.id != id);
         let clients = others.cloned().collect();
@@ -318,7 +322,9 @@ fn checked_name(name: &str) -> Result<String, PairedError> {
 }
 
 fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
 
 #[cfg(test)]

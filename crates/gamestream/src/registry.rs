@@ -61,7 +61,10 @@ impl Registry {
             .wait_timeout_while(sessions, limit, |sessions| !sessions.is_empty());
         let (sessions, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if !sessions.is_empty() {
-            tracing::error!(count = sessions.len(), "streams are stuck; their threads are left behind");
+            tracing::error!(
+                count = sessions.len(),
+                "streams are stuck; their threads are left behind"
+            );
         }
     }
 

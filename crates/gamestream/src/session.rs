@@ -4,8 +4,8 @@
 use control_api::EndReason;
 use events::ViewerId;
 use gamestream_proto::StreamKey;
-use gamestream_proto::control::FrameFecStatus;
 use gamestream_proto::rtsp::StreamRequest;
+use gamestream_proto::video::FrameFecStatus;
 use media::MonoTime;
 use net::{Alarm, Route};
 use std::collections::VecDeque;

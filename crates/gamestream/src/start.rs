@@ -8,7 +8,7 @@ use crate::session::{Agreed, Session};
 use crate::video::{VideoParts, VideoThread};
 use control_api::EndReason;
 use events::{EventSink, ViewerId};
-use crate::adapt::LinkAdapter;
+use gamestream_proto::adapt::{LinkAdapter, LinkLimits, VideoFraming};
 use gamestream_proto::rtsp::{PendingAnnounce, Status, StreamRequest, VideoCodec};
 use gamestream_proto::video::{Protection, VideoSettings};
 use media::{Bitrate, Codec, MonoTime, QualityProfile, StreamParams};
@@ -65,8 +65,13 @@ impl Starter {
     fn begin(self: &Arc<Self>, agreed: Agreed) -> Result<(), String> {
         let now = MonoTime::now();
         let (viewer, request) = (agreed.viewer, agreed.stream);
-        let adapter = LinkAdapter::new(&request, now);
-        let params = params(&request, adapter.targets().encoder);
+        let limits = LinkLimits {
+            wire_bps: request.video.bitrate_kbps.saturating_mul(1000),
+            fec_percent: FEC_PERCENT,
+        };
+        let framing = framing(&request);
+        let encoder = framing.encoder_bps(limits.wire_bps, limits.fec_percent);
+        let params = params(&request, encoder);
         let begun = Begun {
             viewer,
             client: agreed.client.clone(),
@@ -87,7 +92,8 @@ impl Starter {
                     protection: Protection::new(FEC_PERCENT, request.video.min_fec_packets),
                 },
                 encrypted: request.encryption.video,
-                adapter,
+                adapter: LinkAdapter::new(limits, now),
+                framing,
             },
             now,
         )?;
@@ -119,6 +125,17 @@ impl Starter {
         self.registry.remove(viewer);
         self.host.ended(viewer, reason);
         (self.on_end)(viewer, reason);
+    }
+}
+
+/// What else takes its share of the client's budget.
+fn framing(request: &StreamRequest) -> VideoFraming {
+    VideoFraming {
+        packet_size: request.video.packet_bytes,
+        encrypted: request.encryption.video,
+        min_parity: request.video.min_fec_packets,
+        rate: request.video.mode.rate,
+        audio: None,
     }
 }
 

@@ -4,10 +4,11 @@
 use crate::host::Host;
 use crate::ledger::{FrameRole, Ledger};
 use crate::session::{Session, VideoRequest};
+use crate::start::FEC_PERCENT;
 use control_api::EndReason;
 use encode::KeyframeReason;
 use events::{EventSink, LinkSample, LossRepair, RepairKind};
-use crate::adapt::{LinkAdapter, LinkTargets};
+use gamestream_proto::adapt::{LinkAdapter, LinkPlan, VideoFraming};
 use gamestream_proto::video::{
     PictureType, VideoBatch, VideoFrame, VideoPacketiser, VideoSettings,
 };
@@ -43,6 +44,8 @@ pub(crate) struct VideoParts {
     /// Whether packets are sealed.
     pub(crate) encrypted: bool,
     pub(crate) adapter: LinkAdapter,
+    /// What of the budget is the encoder's.
+    pub(crate) framing: VideoFraming,
 }
 
 /// A place among a pipeline's consumers.
@@ -54,8 +57,18 @@ struct Feed {
 #[derive(Debug, Default)]
 struct Counters {
     keyframe_requests: u32,
-    lost_frames: u32,
+    /// As far as the client told.
+    lost_packets: u32,
+    sent_packets: u32,
     sent_bytes: u64,
+}
+
+impl Counters {
+    fn loss_ppm(&self) -> Option<u32> {
+        let lost = u64::from(self.lost_packets) * 1_000_000;
+        let share = lost.checked_div(self.sent_packets.into())?;
+        Some(u32::try_from(share).unwrap_or(u32::MAX))
+    }
 }
 
 pub(crate) struct VideoThread {
@@ -69,7 +82,7 @@ pub(crate) struct VideoThread {
     in_flight: Option<PacedFrame>,
     ledger: Ledger,
     adapter: LinkAdapter,
-    targets: LinkTargets,
+    framing: VideoFraming,
     feed: Option<Feed>,
     retry_at: MonoTime,
     look_at: MonoTime,
@@ -84,7 +97,6 @@ impl VideoThread {
         let key = parts.encrypted.then(|| parts.session.agreed.key.bytes());
         let packetiser = VideoPacketiser::new(parts.settings, key);
         let packetiser = packetiser.map_err(|error| error.to_string())?;
-        let targets = parts.adapter.targets();
         Ok(Self {
             session: parts.session,
             host: parts.host,
@@ -96,7 +108,7 @@ impl VideoThread {
             in_flight: None,
             ledger: Ledger::default(),
             adapter: parts.adapter,
-            targets,
+            framing: parts.framing,
             feed: None,
             retry_at: now,
             look_at: now + LOOK_EVERY,
@@ -172,15 +184,22 @@ impl VideoThread {
     fn keep_feed(&mut self, now: MonoTime) -> Result<(), EndReason> {
         if let Some(feed) = &self.feed {
             let ended = feed.queue.is_closed() && feed.queue.is_empty();
-            return if ended { Err(EndReason::SourceEnded) } else { Ok(()) };
+            return if ended {
+                Err(EndReason::SourceEnded)
+            } else {
+                Ok(())
+            };
         }
         if now < self.retry_at {
             return Ok(());
         }
-        let pipeline = self.host.pipeline(self.session.viewer(), &self.params).map_err(|why| {
-            tracing::warn!(%why, "no pictures for a Moonlight client");
-            EndReason::SourceEnded
-        })?;
+        let pipeline = self
+            .host
+            .pipeline(self.session.viewer(), &self.params)
+            .map_err(|why| {
+                tracing::warn!(%why, "no pictures for a Moonlight client");
+                EndReason::SourceEnded
+            })?;
         match self.join(&pipeline) {
             Ok(feed) => self.feed = Some(feed),
             Err(CommandRefused::Full) => self.retry_at = now + RETRY_AFTER,
@@ -194,7 +213,7 @@ impl VideoThread {
         let queue = UnitQueue::new(self.params.rate.interval(), move || alarm.ring());
         let lease = pipeline.acquire(self.session.viewer(), Arc::clone(&queue))?;
         // A refused command only leaves the encoder at its own bitrate a little longer.
-        let _ = lease.set_rate(self.targets.encoder);
+        let _ = lease.set_rate(self.encoder_rate());
         Ok(Feed { lease, queue })
     }
 
@@ -216,7 +235,11 @@ impl VideoThread {
             }
             self.begin(unit, now)?;
         }
-        let Some(frame) = self.in_flight.as_mut().filter(|frame| frame.next_at() <= now) else {
+        let Some(frame) = self
+            .in_flight
+            .as_mut()
+            .filter(|frame| frame.next_at() <= now)
+        else {
             return Ok(());
         };
         let chunk = frame.next_chunk(now);
@@ -224,9 +247,11 @@ impl VideoThread {
         let bytes = &self.batch.bytes()[chunk.start * stride..chunk.end * stride];
         self.port.send_run(route, bytes, stride);
         self.counters.sent_bytes += bytes.len() as u64;
+        self.counters.sent_packets += u32::try_from(chunk.len()).unwrap_or(u32::MAX);
         if let Some(sent) = frame.chunk_sent(self.session.viewer(), MonoTime::now()) {
             self.events.emit(sent);
             self.in_flight = None;
+            self.adapter.picture_sent();
         }
         Ok(())
     }
@@ -268,9 +293,10 @@ impl VideoThread {
     }
 
     fn burst_bps(&self) -> u64 {
-        let budget = u64::from(self.targets.wire.bps());
-        let calm = (budget * BURST).max(LEAST_BURST_BPS);
-        if self.adapter.is_lossy() { calm / 2 } else { calm }
+        let plan = self.adapter.plan();
+        let calm = (u64::from(plan.wire_bps) * BURST).max(LEAST_BURST_BPS);
+        let lossy = plan.fec_percent > FEC_PERCENT;
+        if lossy { calm / 2 } else { calm }
     }
 
     /// When a picture was captured. No two pictures share one.
@@ -290,7 +316,10 @@ impl VideoThread {
             match request {
                 VideoRequest::Keyframe => self.want_keyframe(now),
                 VideoRequest::Lost { first, last } => self.repair(first, last, now),
-                VideoRequest::Arrived(status) => self.adapter.arrived(&status, now),
+                VideoRequest::Arrived(status) => {
+                    self.adapter.report(&status);
+                    self.counters.lost_packets += u32::from(status.missing);
+                }
                 VideoRequest::RoundTrip(round_trip) => self.round_trip = Some(round_trip),
             }
         }
@@ -298,6 +327,7 @@ impl VideoThread {
 
     fn want_keyframe(&mut self, now: MonoTime) {
         self.counters.keyframe_requests += 1;
+        self.adapter.keyframe_requested(now);
         // The first picture of a lease is a keyframe by itself.
         if let Some(feed) = &self.feed {
             // A refused command means that much is asked for already; the client asks again.
@@ -307,8 +337,7 @@ impl VideoThread {
     }
 
     fn repair(&mut self, first: u32, last: u32, now: MonoTime) {
-        self.counters.lost_frames += last.wrapping_sub(first).saturating_add(1);
-        self.adapter.lost(now);
+        self.adapter.pictures_lost();
         let Some((first, last)) = self.ledger.lost(first, last) else {
             return self.want_keyframe(now);
         };
@@ -317,6 +346,11 @@ impl VideoThread {
             let _ = feed.lease.report_lost(first, last);
             self.tell_repair(RepairKind::Invalidate, now);
         }
+    }
+
+    fn encoder_rate(&self) -> Bitrate {
+        let plan = self.adapter.plan();
+        self.framing.encoder_bps(plan.wire_bps, plan.fec_percent)
     }
 
     fn tell_repair(&self, kind: RepairKind, at: MonoTime) {
@@ -331,16 +365,14 @@ impl VideoThread {
     /// Once a second: how the link does, and what follows from it for the pictures to come.
     fn look(&mut self, now: MonoTime) {
         self.look_at = now + LOOK_EVERY;
-        let targets = self.adapter.look(now);
-        if targets != self.targets {
+        if let Some(LinkPlan { fec_percent, .. }) = self.adapter.decide(now) {
             let protection = self.packetiser.protection();
             self.packetiser
-                .set_protection(protection.with_percent(targets.fec_percent));
+                .set_protection(protection.with_percent(fec_percent));
             if let Some(feed) = &self.feed {
                 // A refused command leaves the bitrate as it is until the next change.
-                let _ = feed.lease.set_rate(targets.encoder);
+                let _ = feed.lease.set_rate(self.encoder_rate());
             }
-            self.targets = targets;
         }
         let counters = std::mem::take(&mut self.counters);
         self.events.emit(LinkSample {
@@ -348,10 +380,10 @@ impl VideoThread {
             rtt_us: self
                 .round_trip
                 .and_then(|rtt| u32::try_from(rtt.as_micros()).ok()),
-            loss_ppm: self.adapter.loss_ppm(),
+            loss_ppm: counters.loss_ppm(),
             estimate_bps: None,
-            target_bps: self.targets.encoder.bps(),
-            nacks: counters.lost_frames,
+            target_bps: self.encoder_rate().bps(),
+            nacks: counters.lost_packets,
             plis: counters.keyframe_requests,
             sent_bytes: counters.sent_bytes,
             at: now,

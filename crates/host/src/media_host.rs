@@ -71,8 +71,7 @@ impl MediaHost {
         let (hub_slot, area) = (HubSlot::default(), TargetArea::default());
         let injectors = Injectors::new(config, area.clone());
         let moonlight = MoonlightSlot::default();
-        let (desk, session_desk) =
-            injectors.start(&source, hub_slot.clone(), moonlight.clone())?;
+        let (desk, session_desk) = injectors.start(&source, hub_slot.clone(), moonlight.clone())?;
         let clipboard = Arc::new(ClipboardBoard::new(config.clipboard));
         clipboard.follow(&source);
         let cursor = Arc::new(CursorDesk::new(config.cursor));

@@ -15,8 +15,8 @@ use pipeline::{
 };
 use sessions::EngineError;
 use std::fmt;
-use std::sync::mpsc::channel;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 

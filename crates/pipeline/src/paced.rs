@@ -114,13 +114,16 @@ mod tests {
         };
         let mut frame = PacedFrame::new(Arc::default(), plan, cut, now);
         let mut sent = Vec::new();
-        let (start, event) = (now, loop {
-            now = now.max(frame.next_at());
-            sent.extend(frame.next_chunk(now));
-            if let Some(event) = frame.chunk_sent(ViewerId(3), now) {
-                break event;
-            }
-        });
+        let (start, event) = (
+            now,
+            loop {
+                now = now.max(frame.next_at());
+                sent.extend(frame.next_chunk(now));
+                if let Some(event) = frame.chunk_sent(ViewerId(3), now) {
+                    break event;
+                }
+            },
+        );
         assert!(sent.iter().copied().eq(0..50));
         assert_eq!((event.packets, event.bytes), (50, 60_000));
         assert_eq!((event.first_sent, event.last_sent), (start, now));

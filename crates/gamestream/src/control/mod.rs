@@ -123,7 +123,11 @@ impl Turns {
         self.parts.alarm.hush();
         let now = MonoTime::now();
         loop {
-            match self.enet.service().map(|event| event.map(|event| event.no_ref())) {
+            match self
+                .enet
+                .service()
+                .map(|event| event.map(|event| event.no_ref()))
+            {
                 Ok(Some(event)) => self.take(event, now),
                 Ok(None) => break,
                 Err(error) => {
@@ -132,7 +136,8 @@ impl Turns {
                 }
             }
         }
-        self.peers.tend(&mut self.enet, self.parts.idle_timeout, now);
+        self.peers
+            .tend(&mut self.enet, self.parts.idle_timeout, now);
         self.enet.flush();
         true
     }

@@ -7,8 +7,10 @@ use crate::registry::Registry;
 use crate::session::{Said, Session, VideoRequest};
 use control_api::EndReason;
 use gamestream_proto::control::{
-    ClientMessage, ControlOpener, ControlSealer, HOST_CHANNEL, HostMessage, Termination,
+    ClientMessage, ControlOpener, ControlSealer, FrameFecStatus, HOST_CHANNEL, HostMessage,
+    Termination,
 };
+use gamestream_proto::video;
 use media::MonoTime;
 use rusty_enet::{Packet, PeerID};
 use std::collections::HashMap;
@@ -74,7 +76,8 @@ impl Peers {
         };
         let viewer = session.viewer();
         let key = &session.agreed.key;
-        let seals = ControlOpener::new(key).and_then(|opener| Ok((opener, ControlSealer::new(key)?)));
+        let seals =
+            ControlOpener::new(key).and_then(|opener| Ok((opener, ControlSealer::new(key)?)));
         let (opener, sealer) = match seals {
             Ok(seals) => seals,
             Err(error) => {
@@ -85,7 +88,10 @@ impl Peers {
         };
         // One connection a session: a second one cannot count its messages.
         let known = self.connected.values();
-        if known.into_iter().any(|known| known.session.viewer() == viewer) {
+        if known
+            .into_iter()
+            .any(|known| known.session.viewer() == viewer)
+        {
             return enet.peer_mut(peer).disconnect_now(0);
         }
         self.waiting.remove(&viewer.0);
@@ -193,7 +199,9 @@ impl Connected {
                 first: lost.first,
                 last: lost.last,
             }),
-            ClientMessage::FrameFec(status) => session.request(VideoRequest::Arrived(status)),
+            ClientMessage::FrameFec(status) => {
+                session.request(VideoRequest::Arrived(arrived(&status)));
+            }
             ClientMessage::Input(packet) => {
                 let viewer = session.viewer();
                 self.translator
@@ -201,6 +209,22 @@ impl Connected {
             }
             _ => {}
         }
+    }
+}
+
+fn arrived(status: &FrameFecStatus) -> video::FrameFecStatus {
+    video::FrameFecStatus {
+        frame: status.frame_index,
+        highest_sequence: status.highest_received_sequence,
+        next_contiguous_sequence: status.next_contiguous_sequence,
+        missing: status.missing_before_highest,
+        data: status.total_data,
+        parity: status.total_parity,
+        received_data: status.received_data,
+        received_parity: status.received_parity,
+        percent: status.fec_percentage,
+        block: status.block_index,
+        blocks: status.block_count,
     }
 }
 

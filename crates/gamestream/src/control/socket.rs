@@ -73,7 +73,10 @@ impl Socket for Guarded {
         Ok(buffer.len())
     }
 
-    fn receive(&mut self, buffer: &mut [u8; MTU_MAX]) -> io::Result<Option<(Place, PacketReceived)>> {
+    fn receive(
+        &mut self,
+        buffer: &mut [u8; MTU_MAX],
+    ) -> io::Result<Option<(Place, PacketReceived)>> {
         if self.waiting.is_empty() {
             self.take_in();
         }
