@@ -16,8 +16,8 @@ const HEADERS: &str = "
 #include <libavutil/log.h>
 ";
 
-const FUNCTIONS: &str = "avcodec_(alloc_context3|find_decoder|find_encoder_by_name|free_context|\
-    open2|receive_frame|receive_packet|send_frame|send_packet)|avutil_version|\
+const FUNCTIONS: &str = "avcodec_(alloc_context3|version|find_decoder|find_encoder_by_name|free_context|\
+    open2|receive_frame|receive_packet|send_frame|send_packet)|\
     av_buffer_(ref|unref)|av_dict_(free|set)|av_frame_(alloc|free|get_buffer|make_writable|unref)|\
     av_hwdevice_ctx_create|av_hwframe_(ctx_alloc|ctx_init|get_buffer|transfer_data)|\
     av_log_set_level|av_new_packet|av_packet_(alloc|free|unref)|av_strerror|av_version_info";

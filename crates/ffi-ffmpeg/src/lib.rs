@@ -101,6 +101,13 @@ pub fn version() -> String {
     text.to_string_lossy().into_owned()
 }
 
+/// The major version of the installed libavcodec: 58 with FFmpeg 4, 59 with 5, and so on.
+#[must_use]
+pub fn codec_version() -> u32 {
+    // SAFETY: returns a constant.
+    unsafe { sys::avcodec_version() >> 16 }
+}
+
 /// Keeps FFmpeg from writing to standard error: what it says comes back in errors.
 fn silence() {
     static ONCE: Once = Once::new();
