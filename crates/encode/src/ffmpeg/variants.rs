@@ -15,6 +15,8 @@ const LICENCE: &str =
 const BUFFER_FRAMES: u32 = 6;
 /// More threads cost bits and gain nothing at desktop sizes.
 const MOST_THREADS: usize = 8;
+/// Samples a second of HEVC's level 4.1.
+const LEVEL_4_1: u64 = 133_693_440;
 /// Where the system keeps devices that compute.
 const DEVICES: &str = "/dev/dri";
 
@@ -240,11 +242,16 @@ static BY_X265: Variant = Variant {
     name: "x265",
     encoders: &[(Codec::Hevc, "libx265")],
     options: |config| {
-        // With more than one slice libx265 holds each picture back until the next one.
+        // With more than one slice libx265 holds each picture back until the next one. Small blocks
+        // are a fifth quicker and give threads more rows to share; levels from 5 on forbid them.
+        let samples = config.size.pixels() * u64::from(config.rate.fps());
+        let block = if samples <= LEVEL_4_1 { 16 } else { 32 };
+        let threads = threads(config);
         let parameters = format!(
             "log-level=none:info=0:hrd=0:aud=0:annexb=1:repeat-headers=1:keyint=-1:scenecut=0:\
-             open-gop=0:bframes=0:rc-lookahead=0:frame-threads=1:slices=1:pools={}",
-            threads(config)
+             open-gop=0:bframes=0:rc-lookahead=0:frame-threads=1:slices=1:ctu={block}:\
+             pools={threads}:wpp={}",
+            u8::from(threads > 1)
         );
         vec![
             ("preset", by_profile(config, "ultrafast", "superfast")),
@@ -302,17 +309,20 @@ static BY_AOM: Variant = Variant {
     encoders: &[(Codec::Av1, "libaom-av1")],
     options: |config| {
         let tiles = if config.threads > 1 { "2x1" } else { "1x1" };
+        // Made for screens it takes a third of the time and a tenth of the bits on text. FFmpeg's
+        // own option for the speed ends at 8. The largest keyframe is in percent of a picture.
+        let parameters = format!(
+            "cpu-used={}:tune-content=screen:max-intra-rate={}",
+            by_profile(config, "9", "8"),
+            100 * BUFFER_FRAMES
+        );
         vec![
             ("usage", "realtime".into()),
-            ("cpu-used", by_profile(config, "8", "7")),
+            ("cpu-used", "8".into()),
             ("lag-in-frames", "0".into()),
             ("row-mt", "1".into()),
             ("tiles", tiles.into()),
-            // Percent of an average picture.
-            (
-                "aom-params",
-                format!("max-intra-rate={}", 100 * BUFFER_FRAMES).into(),
-            ),
+            ("aom-params", parameters.into()),
         ]
     },
     rates: constant,
