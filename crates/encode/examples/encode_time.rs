@@ -1,7 +1,7 @@
 //! Measures the encoders: time, processor time and bytes a picture, likeness, memory.
 //!
 //! `cargo run --release -p encode --example encode_time -- [SIZE...] [key=value...]` runs every
-//! combination that the keys `encoder`, `profile`, `threads`, `pictures` and `scene` leave open
+//! combination that the keys `encoder`, `codec`, `profile`, `threads`, `pictures` and `scene` leave open
 //! (several values: `threads=1,2`), each in a process of its own; `bitrate=8M` and `count=300` are
 //! common to all. `source=1920x1080` gives pictures of that size, which the encoder scales. Likeness
 //! needs `ffmpeg`.
@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const KEYS: [(&str, &str); 8] = [
+const KEYS: [(&str, &str); 9] = [
     ("encoder", "x264"),
+    ("codec", "h264"),
     ("profile", "latency,quality"),
     ("threads", "1,2"),
     ("pictures", "8"),
@@ -78,6 +79,7 @@ fn one(values: &[String]) -> Outcome<()> {
     let [
         size,
         encoder,
+        codec,
         profile,
         threads,
         pictures,
@@ -93,7 +95,7 @@ fn one(values: &[String]) -> Outcome<()> {
         size: size.parse()?,
         rate: FrameRate::new(60)?,
         bitrate: bitrate.parse()?,
-        codec: Codec::H264,
+        codec: codec_named(codec)?,
         profile: match profile.as_str() {
             "quality" => QualityProfile::Quality,
             _ => QualityProfile::Latency,
@@ -113,7 +115,10 @@ fn one(values: &[String]) -> Outcome<()> {
     let opening = Instant::now();
     let (mut encoder_open, _) = encode::open(&choice, &config)?;
     let open_ms = opening.elapsed().as_secs_f64() * 1e3;
-    let mut stream = Stream::default();
+    let mut stream = Stream {
+        codec: config.codec,
+        ..Stream::default()
+    };
     let mut memory = 0.0;
     for index in 0..count.parse()? {
         frame = canvas.frame_after(frame, index);
@@ -135,9 +140,19 @@ fn one(values: &[String]) -> Outcome<()> {
     Ok(())
 }
 
+fn codec_named(name: &str) -> Outcome<Codec> {
+    match name {
+        "h264" => Ok(Codec::H264),
+        "hevc" => Ok(Codec::Hevc),
+        "av1" => Ok(Codec::Av1),
+        _ => Err("codec is h264, hevc or av1".into()),
+    }
+}
+
 /// What was coded, and what it took. The keyframe at the start is left out of the figures.
 #[derive(Default)]
 struct Stream {
+    codec: Codec,
     data: Vec<u8>,
     times_ms: Vec<f64>,
     sizes: Vec<usize>,
@@ -182,8 +197,14 @@ impl Stream {
 
     /// Mean PSNR of the luma after decoding with `ffmpeg`.
     fn likeness(&self, canvas: &Canvas) -> Outcome<f64> {
-        let arguments =
-            "-v error -f h264 -i pipe:0 -fps_mode passthrough -pix_fmt yuv420p -f rawvideo pipe:1";
+        let format = match self.codec {
+            Codec::H264 => "h264",
+            Codec::Hevc => "hevc",
+            Codec::Av1 => "obu",
+        };
+        let arguments = format!(
+            "-v error -f {format} -i pipe:0 -fps_mode passthrough -pix_fmt yuv420p -f rawvideo pipe:1"
+        );
         let mut decoder = Command::new("ffmpeg")
             .args(arguments.split(' '))
             .stdin(Stdio::piped())

@@ -75,6 +75,16 @@ pub const BACKENDS: &[Backend] = &[
     crate::x264::BACKEND,
     #[cfg(feature = "openh264")]
     crate::openh264::BACKEND,
+    #[cfg(feature = "ffmpeg")]
+    crate::ffmpeg::NVENC,
+    #[cfg(feature = "ffmpeg")]
+    crate::ffmpeg::VAAPI,
+    #[cfg(feature = "ffmpeg")]
+    crate::ffmpeg::X265,
+    #[cfg(feature = "ffmpeg")]
+    crate::ffmpeg::SVT_AV1,
+    #[cfg(feature = "ffmpeg")]
+    crate::ffmpeg::AOM,
 ];
 
 /// Which encoder a user wants.

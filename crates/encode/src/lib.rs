@@ -5,10 +5,13 @@
 mod backends;
 #[cfg(feature = "x264")]
 mod change;
-#[cfg(any(feature = "x264", feature = "openh264"))]
+#[cfg(any(feature = "ffmpeg", feature = "x264", feature = "openh264"))]
 mod convert;
 mod encoder;
+#[cfg(feature = "ffmpeg")]
+mod ffmpeg;
 pub mod h264;
+pub mod hevc;
 #[cfg(feature = "openh264")]
 mod openh264;
 #[cfg(feature = "x264")]
@@ -16,7 +19,7 @@ mod rate;
 mod references;
 #[cfg(feature = "x264")]
 mod renumber;
-#[cfg(any(feature = "x264", feature = "openh264"))]
+#[cfg(any(feature = "ffmpeg", feature = "x264", feature = "openh264"))]
 mod scale;
 pub mod scripted;
 #[cfg(feature = "x264")]

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "x264")]
 mod bitstream;
+#[cfg(feature = "ffmpeg")]
+mod codecs;
 mod ffmpeg;
 mod pictures;
 #[cfg(feature = "x264")]
