@@ -29,7 +29,7 @@ struct Kept {
 
 /// What this client knows across runs.
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     path: PathBuf,
     identity: Identity,
     hosts: BTreeMap<String, String>,
@@ -40,7 +40,7 @@ impl State {
     ///
     /// # Errors
     /// [`Error::State`].
-    pub fn open(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(FILE);
         let wrong = |cause: StateError| Error::State {
             path: path.clone(),
@@ -76,13 +76,13 @@ impl State {
 
     /// This client's key.
     #[must_use]
-    pub const fn identity(&self) -> &Identity {
+    pub(crate) const fn identity(&self) -> &Identity {
         &self.identity
     }
 
     /// The certificate of a host that was paired with, in DER.
     #[must_use]
-    pub fn host(&self, host: &HostAddress) -> Option<Vec<u8>> {
+    pub(crate) fn host(&self, host: &HostAddress) -> Option<Vec<u8>> {
         from_hex(self.hosts.get(&host.to_string())?)
     }
 
@@ -90,7 +90,7 @@ impl State {
     ///
     /// # Errors
     /// [`Error::State`].
-    pub fn remember(&mut self, host: &HostAddress, certificate: &[u8]) -> Result<(), Error> {
+    pub(crate) fn remember(&mut self, host: &HostAddress, certificate: &[u8]) -> Result<(), Error> {
         self.hosts.insert(host.to_string(), to_hex(certificate));
         self.save()
     }
@@ -99,7 +99,7 @@ impl State {
     ///
     /// # Errors
     /// [`Error::State`].
-    pub fn forget(&mut self, host: &HostAddress) -> Result<bool, Error> {
+    pub(crate) fn forget(&mut self, host: &HostAddress) -> Result<bool, Error> {
         let known = self.hosts.remove(&host.to_string()).is_some();
         self.save()?;
         Ok(known)
@@ -138,6 +138,8 @@ fn write(path: &Path, kept: &Kept) -> Result<(), StateError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(&beside)?;
+    // The mode above counts only where the file is new.
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
     file.write_all(&serde_json::to_vec_pretty(kept)?)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;

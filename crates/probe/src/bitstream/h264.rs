@@ -72,7 +72,7 @@ impl References {
                 1 | 5 => {
                     findings.slices += 1;
                     match self.slice(header, body) {
-                        Some(slice) => self.judge(slice, sets, &mut findings, &mut current),
+                        Some(slice) => self.judge(&slice, sets, &mut findings, &mut current),
                         None => findings.malformed = true,
                     }
                 }
@@ -91,7 +91,7 @@ impl References {
 
     fn judge(
         &mut self,
-        slice: Slice,
+        slice: &Slice,
         sets: u8,
         findings: &mut Findings,
         current: &mut Option<u64>,

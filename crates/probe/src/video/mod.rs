@@ -6,7 +6,7 @@ mod frames;
 mod packet;
 
 #[cfg(test)]
-mod sender;
+pub(crate) mod sender;
 #[cfg(test)]
 mod tests;
 

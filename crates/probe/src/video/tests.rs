@@ -187,10 +187,7 @@ fn a_lost_block_of_several_loses_the_frame_alone() {
     receiver.push(&packets);
     receiver.push(&sender.frame(3, REPAIRED, &bitstream(3, 2900)));
     assert_eq!(receiver.shown(), [1, 3]);
-    let told = receiver
-        .seen
-        .iter()
-        .any(|seen| *seen == Seen::Invalidate(2, 2));
+    let told = receiver.seen.contains(&Seen::Invalidate(2, 2));
     assert!(
         told,
         "{:?}",
@@ -234,8 +231,8 @@ fn a_parity_count_by_floor_is_seen_as_the_error_it_is() {
         let first = u16::from_be_bytes([packets[0][2], packets[0][3]]);
         shard[0] = 0x90;
         shard[2..4].copy_from_slice(&first.wrapping_add(at).to_be_bytes());
-        shard[4..8].copy_from_slice(&packets[0][4..8].to_vec());
-        shard[20..28].copy_from_slice(&packets[1][20..28].to_vec());
+        shard[4..8].copy_from_slice(&packets[0][4..8]);
+        shard[20..28].copy_from_slice(&packets[1][20..28]);
         let info = u32::from(at) << 12 | 21 << 22 | 20 << 4;
         shard[28..32].copy_from_slice(&info.to_le_bytes());
         packets.push(shard);
