@@ -10,6 +10,7 @@ pub mod crypto;
 mod decode;
 mod error;
 pub mod fec;
+pub mod hostile;
 pub mod http;
 mod identity;
 mod input;
