@@ -25,7 +25,7 @@ const LEVELS: &[&[&str]] = &[
     &["gamestream", "webrtc", "stats", "console"],
     &["sessions"],
     &["control"],
-    &["host", "bench"],
+    &["host", "bench", "probe"],
     &["heliostat"],
 ];
 
