@@ -130,6 +130,10 @@ pub(crate) struct SettingFlags {
     /// The HTTP port that Moonlight clients know; six others are counted from it [default: 47989].
     #[arg(long, value_name = "PORT")]
     moonlight_port: Option<String>,
+    /// What Moonlight clients may choose: auto (H.264, and what a chip encodes), all, or h264
+    /// [default: auto].
+    #[arg(long, value_name = "CODECS")]
+    moonlight_codecs: Option<String>,
     /// What Moonlight clients call this host [default: the machine's name].
     #[arg(long, value_name = "NAME")]
     moonlight_name: Option<String>,
@@ -168,6 +172,7 @@ impl SettingFlags {
             ("jetkvm-password-file", &self.jetkvm_password_file),
             ("moonlight", &moonlight),
             ("moonlight-port", &self.moonlight_port),
+            ("moonlight-codecs", &self.moonlight_codecs),
             ("moonlight-name", &self.moonlight_name),
             ("idle-timeout-ms", &self.idle_timeout_ms),
             ("state-dir", &self.state_dir),

@@ -115,6 +115,18 @@ impl Surroundings {
     }
 }
 
+/// Which codecs Moonlight clients may choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MoonlightCodecs {
+    /// H.264, and what a chip of this machine encodes.
+    #[default]
+    Auto,
+    /// Every codec that some encoder of this build codes here, by software too.
+    All,
+    /// H.264 alone.
+    H264,
+}
+
 /// The typed configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -154,6 +166,8 @@ pub struct Config {
     pub moonlight: bool,
     /// Which ports they know.
     pub moonlight_ports: Ports,
+    /// Which codecs they may choose.
+    pub moonlight_codecs: MoonlightCodecs,
     /// What they call this host.
     pub moonlight_name: Option<String>,
     /// A viewer that is silent this long is gone.
@@ -372,6 +386,11 @@ impl Config {
             ("local", CursorMode::Local),
             ("picture", CursorMode::Picture),
         ];
+        let codecs = [
+            ("auto", MoonlightCodecs::Auto),
+            ("all", MoonlightCodecs::All),
+            ("h264", MoonlightCodecs::H264),
+        ];
         let encoder_threads = match values.text("encoder-threads") {
             "auto" => automatic_threads(),
             _ => values.number_in("encoder-threads", 1..=16)? as usize,
@@ -406,6 +425,7 @@ impl Config {
             jetkvm_password_file: values.path("jetkvm-password-file"),
             moonlight: values.flag("moonlight")?,
             moonlight_ports: moonlight_ports(values)?,
+            moonlight_codecs: values.one_of("moonlight-codecs", &codecs)?,
             moonlight_name: moonlight_name(values)?,
             idle_timeout: Duration::from_millis(
                 values.number_in("idle-timeout-ms", 1000..=600_000)?,

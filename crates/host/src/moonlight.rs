@@ -1,7 +1,7 @@
 //! Moonlight clients at this host: their server, its place among the sessions, and what they see and
 //! do. Rules about who may what are the hub's.
 
-use crate::config::Config;
+use crate::config::{Config, MoonlightCodecs};
 use crate::cursor::CursorDesk;
 use crate::engine::HubSlot;
 use crate::serve::HostError;
@@ -11,7 +11,7 @@ use encode::BACKENDS;
 use events::{EventSink, ViewerId, ViewerIds};
 use gamestream::{Begun, CodecMode, CodecSupport, Server};
 use input::{Desk, Feedback, InputEvent};
-use media::StreamParams;
+use media::{Codec, StreamParams};
 use pipeline::Pipeline;
 use sessions::{Admission, Hub, Identity, LoginId, Session};
 use std::collections::HashMap;
@@ -86,6 +86,7 @@ pub(crate) fn start(slot: &MoonlightSlot, parts: MoonlightParts<'_>) -> Result<(
         system.nodename().to_string_lossy().into_owned()
     });
     let host = MoonlightHost {
+        codecs: codecs(config.moonlight_codecs),
         stream: parts.stream,
         cursor: parts.cursor,
         desk: parts.desk,
@@ -109,6 +110,23 @@ pub(crate) fn start(slot: &MoonlightSlot, parts: MoonlightParts<'_>) -> Result<(
     Ok(())
 }
 
+/// What clients are told: they take the newest codec that is offered, whatever it costs the host.
+fn codecs(offered: MoonlightCodecs) -> CodecSupport {
+    let working = match offered {
+        MoonlightCodecs::H264 => Vec::new(),
+        MoonlightCodecs::Auto => encode::hardware_codecs(),
+        MoonlightCodecs::All => encode::codecs(),
+    };
+    let h264 = CodecSupport::default().with(CodecMode::H264);
+    working.into_iter().fold(h264, |all, codec| {
+        all.with(match codec {
+            Codec::H264 => CodecMode::H264,
+            Codec::Hevc => CodecMode::Hevc,
+            Codec::Av1 => CodecMode::Av1,
+        })
+    })
+}
+
 /// One session of a Moonlight client.
 struct Guest {
     session: Session,
@@ -119,6 +137,7 @@ struct Guest {
 }
 
 struct MoonlightHost {
+    codecs: CodecSupport,
     stream: Arc<Stream>,
     cursor: Arc<CursorDesk>,
     desk: Desk,
@@ -162,7 +181,7 @@ impl MoonlightHost {
 
 impl gamestream::Host for MoonlightHost {
     fn codecs(&self) -> CodecSupport {
-        CodecSupport::default().with(CodecMode::H264)
+        self.codecs
     }
 
     fn invalidates_references(&self) -> bool {

@@ -100,6 +100,12 @@ pub const SETTINGS: &[Setting] = &[
         help: "the HTTP port that Moonlight clients know, 1029 to 65514; six others are counted from it",
     },
     Setting {
+        name: "moonlight-codecs",
+        default: "auto",
+        help: "what Moonlight clients may choose: auto (H.264, and what a chip encodes), all (software \
+               HEVC and AV1 too), or h264",
+    },
+    Setting {
         name: "moonlight-name",
         default: "",
         help: "what Moonlight clients call this host; empty means the machine's name",

@@ -165,19 +165,24 @@ impl Stream {
         if main == *wanted {
             return Ok(Watched::Main(Arc::clone(&self.pipeline)));
         }
-        let source = self.chosen().source.clone();
+        let chosen = self.chosen().clone();
         let mut sides = self.sides.lock().unwrap_or_else(PoisonError::into_inner);
         sides.retain(|side| side.strong_count() > 0);
         let known = sides.iter().filter_map(Weak::upgrade);
         if let Some(side) = known.into_iter().find(|side| side.params == *wanted) {
             return Ok(Watched::Side(side));
         }
-        let side = Arc::new(self.side(&source, wanted)?);
+        let side = Arc::new(self.side(&chosen, wanted)?);
         sides.push(Arc::downgrade(&side));
         Ok(Watched::Side(side))
     }
 
-    fn side(&self, source: &SourceSpec, params: &StreamParams) -> std::io::Result<Side> {
+    fn side(&self, chosen: &Chosen, params: &StreamParams) -> std::io::Result<Side> {
+        // The encoder that was chosen is one of H.264.
+        let encoder = match params.codec {
+            Codec::H264 => chosen.encoder,
+            Codec::Hevc | Codec::Av1 => EncoderChoice::Auto,
+        };
         let (area, rate) = (TargetArea::default(), Arc::new(Mutex::new(params.rate)));
         area.set_picture(params.size);
         // Whoever watches this cannot draw the pointer: without a tap it is part of the picture.
@@ -191,8 +196,8 @@ impl Stream {
             encoder_threads: self.encoder_threads,
             reference_pictures: REFERENCE_PICTURES,
             keep_alive: Some(pipeline::KEEP_ALIVE),
-            open_source: opens_source(source, params.size, &rate, &taps),
-            open_encoder: opens_encoder(EncoderChoice::Auto),
+            open_source: opens_source(&chosen.source, params.size, &rate, &taps),
+            open_encoder: opens_encoder(encoder),
             events: self.events.clone(),
             on_status: Box::new(|_| {}),
         })?;
