@@ -15,6 +15,7 @@ const LEVELS: &[&[&str]] = &[
     &["events"],
     &[
         "gamestream-proto",
+        "apps",
         "capture",
         "encode",
         "input",

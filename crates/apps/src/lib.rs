@@ -1,0 +1,10 @@
+//! Named applications that a streaming client may start: which there are ([`catalogue`]).
+//!
+//! A client names an app by its id; commands come from the owner's file alone.
+
+pub mod catalogue;
+mod error;
+mod keep_alive;
+
+pub use error::{AppsError, Complaint, Exit, Failure, ImageProblem};
+pub use keep_alive::{IdleTimeout, Linger, MAX_LINGER_S};
