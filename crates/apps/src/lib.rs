@@ -1,10 +1,14 @@
-//! Named applications that a streaming client may start: which there are ([`catalogue`]).
+//! Named applications that a streaming client may start: which there are ([`catalogue`]), and how one
+//! runs ([`process`]).
 //!
 //! A client names an app by its id; commands come from the owner's file alone.
 
 pub mod catalogue;
 mod error;
 mod keep_alive;
+mod mode;
+pub mod process;
 
 pub use error::{AppsError, Complaint, Exit, Failure, ImageProblem};
 pub use keep_alive::{IdleTimeout, Linger, MAX_LINGER_S};
+pub use mode::Mode;
