@@ -32,6 +32,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("input_reliable", input_reliable),
     ("input_motion", input_motion),
     ("input_event", input_event),
+    ("apps_toml", apps_toml),
 ];
 
 /// Runs the entry of that name; `false` when there is none.
@@ -197,5 +198,25 @@ fn input_event(bytes: &[u8]) {
         let again = serde_json::to_string(&event).ok();
         let again = again.and_then(|text| serde_json::from_str(&text).ok());
         assert_eq!(again, Some(event));
+    }
+}
+
+/// The owner's file of apps: what is accepted can be found by id, and what is refused has a line.
+fn apps_toml(bytes: &[u8]) {
+    let Ok(text) = from_utf8(bytes) else { return };
+    match apps::catalogue::parse(text) {
+        Ok(catalogue) => {
+            for app in catalogue.apps() {
+                assert_eq!(catalogue.get(app.id), Some(app));
+                assert!(app.id.get() > 0 && !app.name.is_empty());
+                if let Some(command) = &app.command {
+                    assert!(!command.program.is_empty());
+                }
+            }
+        }
+        Err(apps::AppsError::Wrong(complaint)) => {
+            assert!(complaint.line > 0 && complaint.line <= 1 + text.matches('\n').count());
+        }
+        Err(other) => panic!("a text alone cannot lead to {other}"),
     }
 }

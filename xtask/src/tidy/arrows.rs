@@ -15,6 +15,7 @@ const LEVELS: &[&[&str]] = &[
     &["events", "net", "private-file"],
     &[
         "gamestream-proto",
+        "apps",
         "capture",
         "encode",
         "input",
