@@ -2,24 +2,36 @@
 
 use crate::host::Host;
 use crate::identity::Identity;
-use crate::lobby::{Launch, Lobby};
+use crate::house::{Granted, House};
+use crate::lobby::{Launch, Lobby, STREAM_WITHIN};
 use crate::paired::{Paired, PairedClient};
 use crate::pairing::Pairing;
 use crate::registry::Registry;
 use crate::session::lock;
+use apps::{Mode, tenancy};
 use control_api::EndReason;
-use events::ViewerIds;
+use events::{ViewerId, ViewerIds};
 use gamestream_proto::Error as ProtoError;
 use gamestream_proto::constants::Ports;
 use gamestream_proto::http::{
-    self, App, Asked, Failure, PairRequest, Refused, Request, ServerInfo, SessionParameters,
+    self, App, Asked, DisplayMode, Failure, LaunchRequest, PairRequest, Refused, Request,
+    ResumeRequest, ServerInfo, SessionParameters,
 };
 use gamestream_proto::pairing::PairReply;
 use gamestream_proto::rtsp::{EncryptionPolicy, HostOffer, RtspSession, RtspSetup, Want};
-use media::MonoTime;
+use media::{FrameRate, MonoTime, Size};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
+
+/// What is put in where a client goes on and does not say how.
+const FALLBACK_MODE: DisplayMode = DisplayMode {
+    size: Size::new(1280, 720),
+    rate: match FrameRate::new(60) {
+        Ok(rate) => rate,
+        Err(_) => panic!("60 is a frame rate"),
+    },
+};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -49,19 +61,29 @@ pub(crate) struct Answers {
     pub(crate) pairing: Arc<Pairing>,
     pub(crate) lobby: Arc<Lobby>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) house: Arc<House>,
     pub(crate) viewers: ViewerIds,
 }
 
-/// The one app there is: the screen as it is.
-const DESKTOP: App<'static> = App {
-    id: 1,
-    title: "Desktop",
-    hdr: false,
-};
+/// What a client wants to stream.
+enum What {
+    App(LaunchRequest),
+    /// Its app goes on.
+    Going(ResumeRequest),
+}
+
+impl What {
+    const fn refused(&self) -> Refused {
+        match self {
+            Self::App(_) => Refused::Launch,
+            Self::Going(_) => Refused::Resume,
+        }
+    }
+}
 
 impl Answers {
     /// Answers a GET request for `target`.
-    pub(crate) async fn answer(&self, target: &str, asker: &Asker) -> Answer {
+    pub(crate) async fn answer(self: &Arc<Self>, target: &str, asker: &Asker) -> Answer {
         let request = match Request::parse(target) {
             Ok(request) => request,
             Err(ProtoError::NoSuchPath) => return Answer::NotFound,
@@ -72,7 +94,7 @@ impl Answers {
         };
         if !asker.https {
             return match request {
-                Request::ServerInfo => self.server_info(asker, Asked::ByAnybody),
+                Request::ServerInfo => self.server_info(asker, Asked::ByAnybody, None),
                 Request::Pair(step) if step != PairRequest::Confirm => {
                     let reply = self.pairing.answer(&step, asker.client.ip()).await;
                     Answer::Xml(reply.to_xml())
@@ -91,28 +113,23 @@ impl Answers {
     }
 
     async fn answer_client(
-        &self,
+        self: &Arc<Self>,
         request: Request,
         client: &PairedClient,
         asker: &Asker,
     ) -> Answer {
         match request {
-            Request::ServerInfo => self.server_info(asker, Asked::ByPairedClient),
+            Request::ServerInfo => {
+                let running = self.house.shown(tenant(client));
+                self.server_info(asker, Asked::ByPairedClient, running)
+            }
             Request::Pair(_) => Answer::Xml(PairReply::Paired.to_xml()),
-            Request::AppList => Answer::Xml(http::app_list(&[DESKTOP])),
-            Request::AppAsset(_) => Answer::NotFound,
-            Request::Launch(launch) => {
-                self.stream(Refused::Launch, launch.session, client, asker)
-                    .await
-            }
-            Request::Resume(resume) => {
-                self.stream(Refused::Resume, resume.session, client, asker)
-                    .await
-            }
+            Request::AppList => self.app_list(),
+            Request::AppAsset(asset) => self.picture(asset.app_id),
+            Request::Launch(launch) => self.stream(What::App(launch), client, asker).await,
+            Request::Resume(resume) => self.stream(What::Going(resume), client, asker).await,
             Request::Cancel => {
-                for session in self.registry.of_client(client.fingerprint()) {
-                    session.end(EndReason::Quit);
-                }
+                self.house.quit(tenant(client));
                 Answer::Xml(http::cancelled())
             }
             Request::Unpair => {
@@ -125,7 +142,29 @@ impl Answers {
         }
     }
 
-    fn server_info(&self, asker: &Asker, asked: Asked) -> Answer {
+    fn app_list(&self) -> Answer {
+        let apps = self.house.apps().iter().map(|app| App {
+            id: app.id.get(),
+            title: &app.name,
+            hdr: false,
+        });
+        Answer::Xml(http::app_list(&apps.collect::<Vec<_>>()))
+    }
+
+    /// Clients show a picture of their own where there is none.
+    fn picture(&self, app_id: i32) -> Answer {
+        let bytes = self.house.app(app_id).map(|app| app.image_bytes());
+        match bytes {
+            Some(Ok(Some(bytes))) => Answer::Png(bytes),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "an app has no picture");
+                Answer::NotFound
+            }
+            Some(Ok(None)) | None => Answer::NotFound,
+        }
+    }
+
+    fn server_info(&self, asker: &Asker, asked: Asked, running_app: Option<i32>) -> Answer {
         let info = ServerInfo {
             asked,
             hostname: &self.hostname,
@@ -135,38 +174,89 @@ impl Answers {
             mac: None,
             local_address: asker.local.ip(),
             external_ip: None,
-            running_app: None,
+            running_app,
             display_modes: &[],
             gpu: None,
         };
         Answer::Xml(info.to_xml())
     }
 
-    /// Launch and resume: a place in the lobby, from which RTSP goes on.
-    async fn stream(
-        &self,
-        what: Refused,
-        parameters: SessionParameters,
-        client: &PairedClient,
-        asker: &Asker,
-    ) -> Answer {
+    /// Launch and resume: a place in the house, and one in the lobby, from which RTSP goes on.
+    async fn stream(self: &Arc<Self>, what: What, client: &PairedClient, asker: &Asker) -> Answer {
+        let (refusal, viewer) = (what.refused(), self.viewers.next());
+        // Whoever hangs up before it has its place gives it back.
+        let mut place = Place {
+            house: &self.house,
+            viewer,
+            kept: false,
+        };
+        let (granted, parameters) = match self.ask_house(what, client, viewer).await {
+            Ok(granted) => granted,
+            Err((code, why)) => return refused(refusal, code, &why),
+        };
         let encrypted = parameters.encrypts_rtsp();
         let rtsp = match self.rtsp(&parameters) {
             Ok(rtsp) => rtsp,
-            Err(error) => return refused(what, 503, &error.to_string()),
+            Err(error) => return refused(refusal, 503, &error.to_string()),
         };
         let launch = Launch {
-            viewer: self.viewers.next(),
+            viewer,
             client: client.clone(),
             address: asker.client.ip(),
             parameters,
         };
+        place.kept = true;
         self.lobby.enter(launch, rtsp, MonoTime::now());
+        self.expect(viewer);
+        tracing::info!(viewer = viewer.0, client = %client.name, resumed = granted.resumed, "launched");
         let url = http::session_url(encrypted, asker.local.ip(), self.ports.rtsp());
-        Answer::Xml(match what {
+        Answer::Xml(match refusal {
             Refused::Resume => http::resumed(&url),
             _ => http::launched(&url),
         })
+    }
+
+    async fn ask_house(
+        &self,
+        what: What,
+        client: &PairedClient,
+        viewer: ViewerId,
+    ) -> Result<(Granted, SessionParameters), (u16, String)> {
+        let request = |mode: DisplayMode| tenancy::Request {
+            client: tenant(client),
+            name: client.name.clone(),
+            mode: Mode {
+                size: mode.size,
+                fps: mode.rate,
+            },
+        };
+        match what {
+            What::App(launch) => {
+                let app = self.house.app(launch.app_id);
+                let app = app.ok_or_else(|| (404, "There is no such app".to_owned()))?;
+                let granted = self.house.launch(request(launch.mode), app, viewer).await;
+                let granted = granted.map_err(|why| (503, why.to_string()))?;
+                Ok((granted, launch.session))
+            }
+            What::Going(resume) => {
+                // Old clients do not say which mode they go on with; it stands in ANNOUNCE anyway.
+                let mode = resume.mode.unwrap_or(FALLBACK_MODE);
+                let granted = self.house.resume(request(mode), viewer).await;
+                let granted = granted.map_err(|why| (503, why.to_string()))?;
+                Ok((granted, resume.session))
+            }
+        }
+    }
+
+    /// A launch whose client does not come gives its place back.
+    fn expect(self: &Arc<Self>, viewer: ViewerId) {
+        let answers = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(STREAM_WITHIN).await;
+            if answers.registry.get(viewer).is_none() && answers.lobby.leave(viewer) {
+                answers.house.gone(viewer, EndReason::Timeout);
+            }
+        });
     }
 
     fn rtsp(&self, parameters: &SessionParameters) -> Result<RtspSession, ProtoError> {
@@ -206,6 +296,25 @@ impl Answers {
             custom_layout: None,
         }
     }
+}
+
+/// A place that was asked for.
+struct Place<'a> {
+    house: &'a House,
+    viewer: ViewerId,
+    kept: bool,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.house.gone(self.viewer, EndReason::Lost);
+        }
+    }
+}
+
+fn tenant(client: &PairedClient) -> tenancy::Client {
+    tenancy::Client(*client.fingerprint().bytes())
 }
 
 fn refused(what: Refused, code: u16, message: &str) -> Answer {

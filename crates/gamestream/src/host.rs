@@ -1,6 +1,7 @@
 //! What this crate needs from the host around it: pictures, sound, somebody who takes input, and
 //! somebody who hears of sessions.
 
+use apps::process::Surroundings;
 use control_api::EndReason;
 use events::ViewerId;
 use gamestream_proto::http::CodecSupport;
@@ -36,6 +37,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// A session is over. Told once for each that began.
     fn ended(&self, viewer: ViewerId, reason: EndReason);
+
+    /// What apps find around them: the display to draw on, and the like.
+    fn surroundings(&self) -> Surroundings;
 
     /// Somebody at a client did something.
     fn input(&self, viewer: ViewerId, event: InputEvent);

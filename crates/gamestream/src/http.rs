@@ -129,7 +129,7 @@ impl Connection {
 }
 
 impl Answers {
-    async fn answer_to(&self, request: &Request<Incoming>, asker: &Asker) -> Answer {
+    async fn answer_to(self: &Arc<Self>, request: &Request<Incoming>, asker: &Asker) -> Answer {
         if request.method() != Method::GET {
             return Answer::NotFound;
         }

@@ -11,10 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// From the launch to the end of RTSP. Clients take a second; a stopped one gets its time.
-const STREAM_WITHIN: Duration = Duration::from_secs(30);
-/// Launches at a time.
-const MAX_LAUNCHES: usize = 16;
-
+pub(crate) const STREAM_WITHIN: Duration = Duration::from_secs(30);
 /// A launch that was let in.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
@@ -60,28 +57,22 @@ pub(crate) struct Lobby {
 }
 
 impl Lobby {
-    /// Lets a launch in; a client has one at a time, and the newest counts.
+    /// Lets a launch in, which was granted a place: there are no more of them than places.
     pub(crate) fn enter(&self, launch: Launch, rtsp: RtspSession, now: MonoTime) {
-        let mut waiting = lock(&self.waiting);
-        let fingerprint = launch.client.fingerprint();
-        waiting.retain(|known| {
-            let known = lock(known);
-            known.until > now && known.launch.client.fingerprint() != fingerprint
-        });
-        if waiting.len() >= MAX_LAUNCHES {
-            waiting.remove(0);
-        }
         let until = now + STREAM_WITHIN;
-        waiting.push(Arc::new(Mutex::new(Waiting {
+        lock(&self.waiting).push(Arc::new(Mutex::new(Waiting {
             launch,
             rtsp,
             until,
         })));
     }
 
-    /// A client's launches will not become streams.
-    pub(crate) fn leave(&self, viewer: ViewerId) {
-        lock(&self.waiting).retain(|known| lock(known).launch.viewer != viewer);
+    /// A launch will not become a stream, or its stream is over. `false` when it was not here.
+    pub(crate) fn leave(&self, viewer: ViewerId) -> bool {
+        let mut waiting = lock(&self.waiting);
+        let before = waiting.len();
+        waiting.retain(|known| lock(known).launch.viewer != viewer);
+        waiting.len() < before
     }
 
     /// Takes what has come on a connection from `address`. Which launch it belongs to shows only by

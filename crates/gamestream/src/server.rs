@@ -6,6 +6,7 @@ use crate::control::{Control, ControlParts};
 use crate::discovery::Announcement;
 use crate::error::Error;
 use crate::host::Host;
+use crate::house::{House, HouseParts};
 use crate::http::Door;
 use crate::identity;
 use crate::lobby::Lobby;
@@ -16,6 +17,8 @@ use crate::registry::Registry;
 use crate::rtsp::RtspPort;
 use crate::session::{Said, lock};
 use crate::start::Starter;
+use apps::catalogue::Catalogue;
+use apps::tenancy::Rules;
 use control_api::EndReason;
 use events::{EventSink, ViewerId, ViewerIds};
 use gamestream_proto::constants::Ports;
@@ -51,6 +54,10 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// A client that is silent for this long is gone.
     pub idle_timeout: Duration,
+    /// The apps that clients may start.
+    pub apps: Catalogue,
+    /// Who may stream beside whom, and how long apps wait for their client.
+    pub rules: Rules,
 }
 
 /// What the server works with.
@@ -83,6 +90,7 @@ pub struct Server {
     control: Option<Control>,
     _pings: Pings,
     registry: Arc<Registry>,
+    house: Arc<House>,
     paired: Arc<Mutex<Paired>>,
     pairing: Arc<Pairing>,
     ports: Ports,
@@ -182,14 +190,22 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let tls = Arc::clone(&identity.tls);
         let unique_id = identity.unique_id.clone();
-        let leaving = Arc::clone(&lobby);
+        let around = Arc::clone(&host);
+        let house = House::new(HouseParts {
+            catalogue: config.apps.clone(),
+            rules: config.rules,
+            surroundings: Box::new(move || around.surroundings()),
+            lobby: Arc::clone(&lobby),
+            registry: Arc::clone(&registry),
+        });
         let starter = Arc::new(Starter {
             host: Arc::clone(&host),
             registry: Arc::clone(&registry),
             video: bound.video,
             events,
             control: alarm,
-            on_end: Box::new(move |viewer, _| leaving.leave(viewer)),
+            house: Arc::clone(&house),
+            lobby: Arc::clone(&lobby),
         });
         let answers = Arc::new(Answers {
             identity,
@@ -200,6 +216,7 @@ impl Server {
             pairing: Arc::clone(&pairing),
             lobby: Arc::clone(&lobby),
             registry: Arc::clone(&registry),
+            house: Arc::clone(&house),
             viewers,
         });
         for (listener, tls) in [(bound.http, None), (bound.https, Some(tls))] {
@@ -218,7 +235,7 @@ impl Server {
             stopping: stopping.clone(),
         };
         runtime.spawn(rtsp.serve());
-        runtime.spawn(tend(Arc::clone(&pairing), stopping));
+        runtime.spawn(tend(Arc::clone(&pairing), Arc::clone(&house), stopping));
         let announcement = Announcement::start(&config, &unique_id);
         Ok(Self {
             stop,
@@ -226,6 +243,7 @@ impl Server {
             control: Some(control),
             _pings: pings,
             registry,
+            house,
             paired,
             pairing,
             ports: config.ports,
@@ -337,12 +355,14 @@ impl Drop for Server {
         self.announcement = None;
         self.control = None;
         self.registry.wait_empty(STOP_WITHIN);
+        self.house.close();
     }
 }
 
-async fn tend(pairing: Arc<Pairing>, mut stopping: watch::Receiver<bool>) {
+async fn tend(pairing: Arc<Pairing>, house: Arc<House>, mut stopping: watch::Receiver<bool>) {
     tokio::select! {
         _ = stopping.wait_for(|stop| *stop) => {}
         () = pairing.watch_the_clock() => {}
+        () = house.watch_the_clock() => {}
     }
 }

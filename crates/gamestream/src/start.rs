@@ -2,7 +2,8 @@
 //! started, and everybody who has to know is told, at the beginning and at the end.
 
 use crate::host::{Begun, Host};
-use crate::lobby::Announced;
+use crate::house::House;
+use crate::lobby::{Announced, Lobby};
 use crate::registry::Registry;
 use crate::session::{Agreed, Session};
 use crate::video::{VideoParts, VideoThread};
@@ -28,8 +29,9 @@ pub(crate) struct Starter {
     pub(crate) events: EventSink,
     /// Wakes the control thread.
     pub(crate) control: Alarm,
-    /// Told when a session is over, on its thread.
-    pub(crate) on_end: Box<dyn Fn(ViewerId, EndReason) + Send + Sync>,
+    /// Told of each session's first picture and of its end.
+    pub(crate) house: Arc<House>,
+    pub(crate) lobby: Arc<Lobby>,
 }
 
 impl Starter {
@@ -92,6 +94,7 @@ impl Starter {
                     protection: Protection::new(FEC_PERCENT, request.video.min_fec_packets),
                 },
                 encrypted: request.encryption.video,
+                house: Arc::clone(&self.house),
                 adapter: LinkAdapter::new(limits, now),
                 framing,
             },
@@ -124,7 +127,8 @@ impl Starter {
     fn forget(&self, viewer: ViewerId, reason: EndReason) {
         self.registry.remove(viewer);
         self.host.ended(viewer, reason);
-        (self.on_end)(viewer, reason);
+        self.lobby.leave(viewer);
+        self.house.gone(viewer, reason);
     }
 }
 

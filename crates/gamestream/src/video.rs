@@ -2,6 +2,7 @@
 //! in paced runs, and turns what the client says of losses into repairs.
 
 use crate::host::Host;
+use crate::house::House;
 use crate::ledger::{FrameRole, Ledger};
 use crate::session::{Session, VideoRequest};
 use crate::start::FEC_PERCENT;
@@ -12,7 +13,7 @@ use gamestream_proto::adapt::{LinkAdapter, LinkPlan, VideoFraming};
 use gamestream_proto::video::{
     PictureType, VideoBatch, VideoFrame, VideoPacketiser, VideoSettings,
 };
-use media::{AccessUnit, Bitrate, MonoTime, Rtp90k, StreamParams};
+use media::{AccessUnit, Bitrate, FrameKind, MonoTime, Rtp90k, StreamParams};
 use net::{Port, Route, readable, sleep};
 use pipeline::{
     CommandRefused, Cut, Lease, PacedFrame, PacingInput, PacingPlan, Pipeline, UnitQueue, priority,
@@ -43,6 +44,8 @@ pub(crate) struct VideoParts {
     pub(crate) settings: VideoSettings,
     /// Whether packets are sealed.
     pub(crate) encrypted: bool,
+    /// Told of the first picture.
+    pub(crate) house: Arc<House>,
     pub(crate) adapter: LinkAdapter,
     /// What of the budget is the encoder's.
     pub(crate) framing: VideoFraming,
@@ -83,6 +86,9 @@ pub(crate) struct VideoThread {
     ledger: Ledger,
     adapter: LinkAdapter,
     framing: VideoFraming,
+    house: Arc<House>,
+    /// Whether a picture of the source was seen.
+    live: bool,
     feed: Option<Feed>,
     retry_at: MonoTime,
     look_at: MonoTime,
@@ -109,6 +115,8 @@ impl VideoThread {
             ledger: Ledger::default(),
             adapter: parts.adapter,
             framing: parts.framing,
+            house: parts.house,
+            live: false,
             feed: None,
             retry_at: now,
             look_at: now + LOOK_EVERY,
@@ -258,6 +266,10 @@ impl VideoThread {
 
     /// Cuts a picture into packets.
     fn begin(&mut self, unit: Arc<AccessUnit>, now: MonoTime) -> Result<(), EndReason> {
+        if !self.live && unit.kind != FrameKind::Placeholder {
+            self.live = true;
+            self.house.live(self.session.viewer());
+        }
         let (number, role) = self.ledger.send(&unit);
         let captured = unit.times.capture.noticed;
         let frame = VideoFrame {

@@ -137,6 +137,20 @@ pub(crate) struct SettingFlags {
     /// What Moonlight clients call this host [default: the machine's name].
     #[arg(long, value_name = "NAME")]
     moonlight_name: Option<String>,
+    /// File of the apps that Moonlight clients may start [default: ~/.config/heliostat/apps.toml].
+    #[arg(long, value_name = "FILE")]
+    apps: Option<String>,
+    /// How long an app waits for a client whose connection broke: off, seconds, or forever
+    /// [default: 10].
+    #[arg(long, value_name = "TIME")]
+    app_linger: Option<String>,
+    /// When another Moonlight client comes while one streams: separate, join, steal or reject
+    /// [default: separate].
+    #[arg(long, value_name = "HOW")]
+    mode_conflict: Option<String>,
+    /// Moonlight clients with a stream or an app at a time, 1 to 16 [default: 4].
+    #[arg(long, value_name = "N")]
+    max_streams: Option<String>,
     /// A viewer that is silent this long is gone, 1000 to 600000 [default: 8000].
     #[arg(long, value_name = "MS")]
     idle_timeout_ms: Option<String>,
@@ -174,6 +188,10 @@ impl SettingFlags {
             ("moonlight-port", &self.moonlight_port),
             ("moonlight-codecs", &self.moonlight_codecs),
             ("moonlight-name", &self.moonlight_name),
+            ("apps", &self.apps),
+            ("app-linger", &self.app_linger),
+            ("mode-conflict", &self.mode_conflict),
+            ("max-streams", &self.max_streams),
             ("idle-timeout-ms", &self.idle_timeout_ms),
             ("state-dir", &self.state_dir),
         ];

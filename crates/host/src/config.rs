@@ -4,7 +4,7 @@
 use capture::SourceSpec;
 use control_api::{ControlPolicy, CursorMode};
 use encode::EncoderChoice;
-use gamestream::Ports;
+use gamestream::{Catalogue, Linger, ModeConflict, Places, Ports, Rules};
 use input::InputSpec;
 use media::{Bitrate, FrameRate, QualityProfile, Size};
 use std::collections::BTreeMap;
@@ -170,6 +170,10 @@ pub struct Config {
     pub moonlight_codecs: MoonlightCodecs,
     /// What they call this host.
     pub moonlight_name: Option<String>,
+    /// The apps that Moonlight clients may start.
+    pub apps: Catalogue,
+    /// Who may stream beside whom, and how long apps wait.
+    pub app_rules: Rules,
     /// A viewer that is silent this long is gone.
     pub idle_timeout: Duration,
     /// Where the host keeps its certificate.
@@ -427,6 +431,8 @@ impl Config {
             moonlight_ports: moonlight_ports(values)?,
             moonlight_codecs: values.one_of("moonlight-codecs", &codecs)?,
             moonlight_name: moonlight_name(values)?,
+            apps: read_apps(values, surroundings)?,
+            app_rules: app_rules(values)?,
             idle_timeout: Duration::from_millis(
                 values.number_in("idle-timeout-ms", 1000..=600_000)?,
             ),
@@ -453,6 +459,45 @@ fn moonlight_name(values: &Values<'_>) -> Result<Option<String>, ConfigError> {
         return Err(values.wrong("moonlight-name", why));
     }
     Ok((!name.is_empty()).then(|| name.to_owned()))
+}
+
+/// A file that was named must be there; the usual one may be.
+fn read_apps(
+    values: &Values<'_>,
+    surroundings: &Surroundings,
+) -> Result<Catalogue, ConfigError> {
+    let name = "apps";
+    let named = values.path(name);
+    if let Some(path) = named.as_ref().filter(|path| !path.exists()) {
+        return Err(values.wrong(name, format!("there is no file {}", path.display())));
+    }
+    let usual = || surroundings.directory("XDG_CONFIG_HOME", ".config");
+    let path = named.or_else(|| usual().map(|folder| folder.join("apps.toml")));
+    match path {
+        Some(path) => Catalogue::load(&path)
+            .map_err(|error| values.wrong(name, error.to_string())),
+        None => Ok(Catalogue::default()),
+    }
+}
+
+fn app_rules(values: &Values<'_>) -> Result<Rules, ConfigError> {
+    let conflicts = [
+        ("separate", ModeConflict::Separate),
+        ("join", ModeConflict::Join),
+        ("steal", ModeConflict::Steal),
+        ("reject", ModeConflict::Reject),
+    ];
+    let linger = Linger::from_text(values.text("app-linger"));
+    let linger = linger.ok_or_else(|| {
+        let why = format!("it must be {}", Linger::ALLOWED);
+        values.wrong("app-linger", why)
+    })?;
+    let places = values.number_in("max-streams", 1..=16)?;
+    Ok(Rules {
+        conflict: values.one_of("mode-conflict", &conflicts)?,
+        linger,
+        places: u8::try_from(places).ok().and_then(Places::new).unwrap_or_default(),
+    })
 }
 
 /// Whether an address is reachable from this machine alone.

@@ -9,7 +9,7 @@ use crate::stream::{Side, Stream, Watched};
 use control_api::{EndReason, Via};
 use encode::BACKENDS;
 use events::{EventSink, ViewerId, ViewerIds};
-use gamestream::{Begun, CodecMode, CodecSupport, Server};
+use gamestream::{Begun, CodecMode, CodecSupport, Server, Surroundings};
 use input::{Desk, Feedback, InputEvent};
 use media::{Codec, StreamParams};
 use pipeline::Pipeline;
@@ -100,6 +100,8 @@ pub(crate) fn start(slot: &MoonlightSlot, parts: MoonlightParts<'_>) -> Result<(
             name,
             state_dir: config.state_dir.clone(),
             idle_timeout: config.idle_timeout,
+            apps: config.apps.clone(),
+            rules: config.app_rules,
         },
         host: Arc::new(host),
         events: parts.events,
@@ -245,6 +247,18 @@ impl gamestream::Host for MoonlightHost {
             // Whoever ended it may not wait for the word.
             let _ = over.send(reason);
             session.close(reason);
+        }
+    }
+
+    /// Apps draw on the display that is streamed.
+    fn surroundings(&self) -> Surroundings {
+        let display = self.stream.display().and_then(|display| display.name);
+        Surroundings {
+            set: display
+                .map(|name| ("DISPLAY".into(), name.into()))
+                .into_iter()
+                .collect(),
+            ..Surroundings::default()
         }
     }
 

@@ -111,6 +111,29 @@ pub const SETTINGS: &[Setting] = &[
         help: "what Moonlight clients call this host; empty means the machine's name",
     },
     Setting {
+        name: "apps",
+        default: "",
+        help: "file of the apps that Moonlight clients may start; empty means \
+               $XDG_CONFIG_HOME/heliostat/apps.toml, where there is one",
+    },
+    Setting {
+        name: "app-linger",
+        default: "10",
+        help: "an app waits so long for a client whose connection broke: off, seconds up to 86400, or \
+               forever",
+    },
+    Setting {
+        name: "mode-conflict",
+        default: "separate",
+        help: "another Moonlight client comes while one streams: separate (a session of its own), join \
+               (the same app), steal (the other ends) or reject",
+    },
+    Setting {
+        name: "max-streams",
+        default: "4",
+        help: "Moonlight clients with a stream or an app at a time, 1 to 16",
+    },
+    Setting {
         name: "idle-timeout-ms",
         default: "8000",
         help: "a viewer that is silent this long is gone, 1000 to 600000",

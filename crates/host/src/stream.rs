@@ -4,11 +4,12 @@
 use crate::board::StateBoard;
 use crate::config::Config;
 use crate::cursor::CursorDesk;
+use crate::input::display_of;
 use capture::{AreaSink, SourceOptions, SourceSpec, Taps};
 use control_api::{Choice, StreamChange, StreamParameters};
 use encode::EncoderChoice;
 use events::EventSink;
-use input::{ScreenArea, TargetArea};
+use input::{ScreenArea, TargetArea, XDisplay};
 use media::{Bitrate, Codec, FrameRate, QualityProfile, Size, StreamParams};
 use pipeline::{
     CommandRefused, OpenEncoder, OpenSource, OpenedEncoder, Pipeline, PipelineParts, SwitchError,
@@ -208,6 +209,11 @@ impl Stream {
             rate,
             taps,
         })
+    }
+
+    /// The X display that is streamed, if it is one.
+    pub(crate) fn display(&self) -> Option<XDisplay> {
+        display_of(&self.chosen().source)
     }
 
     /// The part of the screen that the main picture shows.

@@ -25,6 +25,12 @@ impl Fingerprint {
         bytes.copy_from_slice(digest(&SHA256, certificate_der).as_ref());
         Self(bytes)
     }
+
+    /// All of it.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Fingerprint {
