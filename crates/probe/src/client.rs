@@ -1,6 +1,7 @@
 //! What a client asks a host over HTTP and HTTPS: who are you, pair, what can run, run it, end it. It
 //! holds no connection between requests.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,7 +123,12 @@ impl Client {
             to_hex(&pairing.salt()),
             to_hex(identity.certificate_pem().as_bytes())
         );
-        let root = self.pair_phase(&first, PIN_WITHIN)?;
+        let root = match self.pair_phase(&first, PIN_WITHIN) {
+            Err(Error::Unreachable { cause, .. }) if cause.kind() == ErrorKind::TimedOut => {
+                return Err(Error::PinNotEntered(PIN_WITHIN));
+            }
+            done => done?,
+        };
         let pem = hex_field(&root, "plaincert")?;
         let certificate = CertificateFacts::from_pem(&pem);
         let certificate =

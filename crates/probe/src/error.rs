@@ -41,6 +41,9 @@ pub enum Error {
     /// The PIN was wrong, or the host's user turned the pairing down.
     #[error("the host refused the PIN")]
     PinRefused,
+    /// Nobody entered the PIN.
+    #[error("nobody entered the PIN at the host within {0:?}")]
+    PinNotEntered(Duration),
     /// The PIN was right, but somebody else's certificate came with it.
     #[error(
         "the host's certificate does not belong to whoever knows the PIN: somebody is in between"
