@@ -9,19 +9,18 @@ pub mod audio;
 pub mod constants;
 pub mod control;
 mod error;
+pub mod fec;
 mod hex;
 pub mod http;
 pub mod input;
 mod key;
+pub mod packet_error;
 pub mod pairing;
 pub mod rtsp;
 mod seal;
+#[cfg(test)]
+mod test_field;
+pub mod video;
 
 pub use error::Error;
 pub use key::StreamKey;
-pub mod fec;
-pub mod packet_error;
-pub mod video;
-
-#[cfg(test)]
-mod test_field;

@@ -1,8 +1,8 @@
 //! What each request over HTTP and HTTPS is answered with, and what follows from it.
 
 use crate::host::Host;
-use crate::identity::Identity;
 use crate::house::{Granted, House};
+use crate::identity::Identity;
 use crate::lobby::{Launch, Lobby, STREAM_WITHIN};
 use crate::paired::{Paired, PairedClient};
 use crate::pairing::Pairing;
@@ -12,13 +12,16 @@ use apps::{Mode, tenancy};
 use control_api::EndReason;
 use events::{ViewerId, ViewerIds};
 use gamestream_proto::Error as ProtoError;
+use gamestream_proto::audio::{AudioQuality, LAYOUTS};
 use gamestream_proto::constants::Ports;
 use gamestream_proto::http::{
     self, App, Asked, DisplayMode, Failure, LaunchRequest, PairRequest, Refused, Request,
-    ResumeRequest, ServerInfo, SessionParameters,
+    ResumeRequest, ServerInfo, SessionParameters, SurroundAudio,
 };
 use gamestream_proto::pairing::PairReply;
-use gamestream_proto::rtsp::{EncryptionPolicy, HostOffer, RtspSession, RtspSetup, Want};
+use gamestream_proto::rtsp::{
+    EncryptionPolicy, HostOffer, OpusLayout, RtspSession, RtspSetup, Want,
+};
 use media::{FrameRate, MonoTime, Size};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -283,7 +286,7 @@ impl Answers {
 
     fn offer(&self) -> HostOffer {
         HostOffer {
-            pen_and_touch: true,
+            pen_and_touch: self.host.takes_touch(),
             controller_touch: true,
             encryption: EncryptionPolicy {
                 audio: Want::Offered,
@@ -291,11 +294,27 @@ impl Answers {
             },
             reference_invalidation: self.host.invalidates_references(),
             codecs: self.host.codecs(),
-            normal_layouts: Vec::new(),
-            high_layouts: Vec::new(),
+            normal_layouts: layouts(AudioQuality::Normal),
+            high_layouts: layouts(AudioQuality::High),
             custom_layout: None,
         }
     }
+}
+
+/// How surround sound is coded, as clients are told.
+fn layouts(quality: AudioQuality) -> Vec<OpusLayout> {
+    let surround = LAYOUTS.iter().filter(|layout| {
+        layout.quality == quality && layout.channels > SurroundAudio::STEREO.channels
+    });
+    surround
+        .filter_map(|layout| {
+            OpusLayout::new(
+                layout.streams,
+                layout.coupled_streams,
+                layout.encoder_mapping(),
+            )
+        })
+        .collect()
 }
 
 /// A place that was asked for.

@@ -22,6 +22,9 @@ pub trait Host: Send + Sync + 'static {
     /// Whether the encoder of H.264 can refer past lost pictures.
     fn invalidates_references(&self) -> bool;
 
+    /// Whether fingers and pens reach the host as such. Clients move the pointer with them otherwise.
+    fn takes_touch(&self) -> bool;
+
     /// The pipeline for a session's parameters: shared with whoever watches with the same, one of its
     /// own otherwise. Called again when a shared pipeline was changed under way.
     ///

@@ -309,7 +309,9 @@ impl House {
                 tracing::info!(run = run.0, ?exit, "an app has ended");
                 self.change(|tenancy, now| tenancy.app_exited(run, now));
             }
-            AppEvent::Stopped { killed } => tracing::info!(run = run.0, killed, "an app is stopped"),
+            AppEvent::Stopped { killed } => {
+                tracing::info!(run = run.0, killed, "an app is stopped")
+            }
             AppEvent::UndoFailed(error) => tracing::warn!(%error, "an app's traces remain"),
             AppEvent::Ended => {
                 let mut state = lock(&self.state);

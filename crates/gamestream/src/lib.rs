@@ -23,10 +23,10 @@ mod start;
 mod tls;
 mod video;
 
+pub use apps::catalogue::Catalogue;
 pub use apps::process::Surroundings;
 pub use apps::tenancy::{ModeConflict, Places, Rules};
 pub use apps::{AppsError, Linger};
-pub use apps::catalogue::Catalogue;
 pub use error::Error;
 pub use gamestream_proto::constants::Ports;
 pub use gamestream_proto::http::{CodecMode, CodecSupport};

@@ -1,7 +1,6 @@
 //! The thread that hears the pings by which clients say where their video and audio go.
 
 use crate::registry::{Kind, Registry};
-use media::MonoTime;
 use net::{Alarm, Port, readable, sleep};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,10 +51,9 @@ fn listen(video: &Port, audio: &Port, registry: &Registry, stop: &Stop) {
             tracing::error!(%error, "the pings of Moonlight clients are not heard any more");
             return;
         }
-        let now = MonoTime::now();
         for (port, kind) in [(video, Kind::Video), (audio, Kind::Audio)] {
             port.receive(&mut buffer, |route, bytes| {
-                registry.ping(kind, route, bytes, now);
+                registry.ping(kind, route, bytes);
             });
         }
     }

@@ -4,7 +4,6 @@
 use crate::session::{Session, lock};
 use events::ViewerId;
 use gamestream_proto::pairing::Fingerprint;
-use media::MonoTime;
 use net::{Alarm, Route};
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -97,7 +96,7 @@ impl Registry {
     }
 
     /// Takes a ping: only its owner, with what it was told, says where its packets go.
-    pub(crate) fn ping(&self, kind: Kind, route: Route, bytes: &[u8], now: MonoTime) {
+    pub(crate) fn ping(&self, kind: Kind, route: Route, bytes: &[u8]) {
         if bytes.len() != PING_BYTES {
             return;
         }
@@ -111,7 +110,7 @@ impl Registry {
                 Kind::Video => &session.video,
                 Kind::Audio => &session.audio,
             };
-            lane.heard_from(route, now);
+            lane.heard_from(route);
         }
     }
 

@@ -6,7 +6,6 @@ use events::ViewerId;
 use gamestream_proto::StreamKey;
 use gamestream_proto::rtsp::StreamRequest;
 use gamestream_proto::video::FrameFecStatus;
-use media::MonoTime;
 use net::{Alarm, Route};
 use std::collections::VecDeque;
 use std::fmt;
@@ -139,39 +138,27 @@ impl Session {
 /// Where one kind of packets goes, and what wakes the thread that sends them.
 pub(crate) struct Lane {
     pub(crate) alarm: Alarm,
-    endpoint: Mutex<Option<Endpoint>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Endpoint {
-    route: Route,
-    heard: MonoTime,
+    route: Mutex<Option<Route>>,
 }
 
 impl Lane {
     fn new() -> io::Result<Self> {
         Ok(Self {
             alarm: Alarm::new()?,
-            endpoint: Mutex::default(),
+            route: Mutex::default(),
         })
     }
 
     /// The client can be reached there, as its ping says.
-    pub(crate) fn heard_from(&self, route: Route, now: MonoTime) {
-        let before = lock(&self.endpoint).replace(Endpoint { route, heard: now });
-        if before.map(|before| before.route) != Some(route) {
+    pub(crate) fn heard_from(&self, route: Route) {
+        if lock(&self.route).replace(route) != Some(route) {
             self.alarm.ring();
         }
     }
 
     /// Where to send.
     pub(crate) fn route(&self) -> Option<Route> {
-        lock(&self.endpoint).map(|endpoint| endpoint.route)
-    }
-
-    /// When the client last pinged.
-    pub(crate) fn last_heard(&self) -> Option<MonoTime> {
-        lock(&self.endpoint).map(|endpoint| endpoint.heard)
+        *lock(&self.route)
     }
 }
 

@@ -462,10 +462,7 @@ fn moonlight_name(values: &Values<'_>) -> Result<Option<String>, ConfigError> {
 }
 
 /// A file that was named must be there; the usual one may be.
-fn read_apps(
-    values: &Values<'_>,
-    surroundings: &Surroundings,
-) -> Result<Catalogue, ConfigError> {
+fn read_apps(values: &Values<'_>, surroundings: &Surroundings) -> Result<Catalogue, ConfigError> {
     let name = "apps";
     let named = values.path(name);
     if let Some(path) = named.as_ref().filter(|path| !path.exists()) {
@@ -474,8 +471,7 @@ fn read_apps(
     let usual = || surroundings.directory("XDG_CONFIG_HOME", ".config");
     let path = named.or_else(|| usual().map(|folder| folder.join("apps.toml")));
     match path {
-        Some(path) => Catalogue::load(&path)
-            .map_err(|error| values.wrong(name, error.to_string())),
+        Some(path) => Catalogue::load(&path).map_err(|error| values.wrong(name, error.to_string())),
         None => Ok(Catalogue::default()),
     }
 }
@@ -496,7 +492,10 @@ fn app_rules(values: &Values<'_>) -> Result<Rules, ConfigError> {
     Ok(Rules {
         conflict: values.one_of("mode-conflict", &conflicts)?,
         linger,
-        places: u8::try_from(places).ok().and_then(Places::new).unwrap_or_default(),
+        places: u8::try_from(places)
+            .ok()
+            .and_then(Places::new)
+            .unwrap_or_default(),
     })
 }
 

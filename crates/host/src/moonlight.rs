@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// Somebody who does not drive and goes on pressing keys reaches for control this often.
 const REACH_EVERY: Duration = Duration::from_secs(1);
@@ -90,6 +90,7 @@ pub(crate) fn start(slot: &MoonlightSlot, parts: MoonlightParts<'_>) -> Result<(
         stream: parts.stream,
         cursor: parts.cursor,
         desk: parts.desk,
+        input: parts.hub.desk().state(),
         hub: parts.hub_slot,
         guests: Mutex::default(),
     };
@@ -143,6 +144,8 @@ struct MoonlightHost {
     stream: Arc<Stream>,
     cursor: Arc<CursorDesk>,
     desk: Desk,
+    /// What input reaches the host.
+    input: watch::Receiver<control_api::InputState>,
     hub: HubSlot,
     guests: Mutex<HashMap<ViewerId, Guest>>,
 }
@@ -188,6 +191,10 @@ impl gamestream::Host for MoonlightHost {
 
     fn invalidates_references(&self) -> bool {
         BACKENDS.first().is_some_and(|first| first.name == "x264")
+    }
+
+    fn takes_touch(&self) -> bool {
+        self.input.borrow().touch
     }
 
     fn pipeline(&self, viewer: ViewerId, params: &StreamParams) -> Result<Arc<Pipeline>, String> {

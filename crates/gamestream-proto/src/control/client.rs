@@ -3,6 +3,7 @@
 
 use crate::Error;
 use crate::input::InputPacket;
+use crate::video::FrameFecStatus;
 
 /// A message from a client.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,33 +40,6 @@ pub struct LostFrames {
     pub last: u32,
 }
 
-/// How one block of a picture arrived (`SS_FRAME_FEC_STATUS` in Video.h).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FrameFecStatus {
-    /// Which picture.
-    pub frame_index: u32,
-    /// The highest sequence number that arrived.
-    pub highest_received_sequence: u16,
-    /// The number up to which none is missing, plus one.
-    pub next_contiguous_sequence: u16,
-    /// How many are missing before the highest.
-    pub missing_before_highest: u16,
-    /// Packets of data that were sent.
-    pub total_data: u16,
-    /// Packets of parity that were sent.
-    pub total_parity: u16,
-    /// Packets of data that arrived.
-    pub received_data: u16,
-    /// Packets of parity that arrived.
-    pub received_parity: u16,
-    /// Parity, in percent of the data.
-    pub fec_percentage: u8,
-    /// Which block of the picture.
-    pub block_index: u8,
-    /// How many blocks it has.
-    pub block_count: u8,
-}
-
 /// How pictures arrived over an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LossStats {
@@ -76,10 +50,14 @@ pub struct LossStats {
 }
 
 fn exact<const N: usize>(payload: &[u8]) -> Result<&[u8; N], Error> {
-    payload.try_into().map_err(|_| Error::Malformed {
+    payload.try_into().map_err(|_| wrong_length())
+}
+
+fn wrong_length() -> Error {
+    Error::Malformed {
         what: "control message",
         why: "it has not the length of its kind",
-    })
+    }
 }
 
 fn le32<const AT: usize>(bytes: &[u8]) -> u32 {
@@ -100,7 +78,9 @@ impl ClientMessage {
             0x0350 => exact::<8>(payload).map(|bytes| Self::LongTermFrameReceived {
                 frame_index: le32::<0>(bytes),
             }),
-            0x5502 => Ok(Self::FrameFec(FrameFecStatus::parse(exact(payload)?))),
+            0x5502 => FrameFecStatus::parse(payload)
+                .map(Self::FrameFec)
+                .ok_or_else(wrong_length),
             other => Err(Error::Unknown {
                 what: "control message",
                 kind: other.into(),
@@ -129,26 +109,6 @@ impl LossStats {
         Self {
             interval_ms: le32::<4>(bytes),
             last_good_frame: u64::from(le32::<16>(bytes)) << 32 | u64::from(le32::<12>(bytes)),
-        }
-    }
-}
-
-impl FrameFecStatus {
-    /// The one message in big endian.
-    fn parse(bytes: &[u8; 21]) -> Self {
-        let be16 = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
-        Self {
-            frame_index: le32::<0>(bytes).swap_bytes(),
-            highest_received_sequence: be16(4),
-            next_contiguous_sequence: be16(6),
-            missing_before_highest: be16(8),
-            total_data: be16(10),
-            total_parity: be16(12),
-            received_data: be16(14),
-            received_parity: be16(16),
-            fec_percentage: bytes[18],
-            block_index: bytes[19],
-            block_count: bytes[20],
         }
     }
 }

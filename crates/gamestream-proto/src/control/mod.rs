@@ -18,7 +18,7 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
-pub use client::{ClientMessage, FrameFecStatus, LossStats, LostFrames};
+pub use client::{ClientMessage, LossStats, LostFrames};
 pub use envelope::{ControlOpener, ControlSealer, MAX_MESSAGE_BYTES};
 pub use host::{
     AdaptiveTriggers, Chromaticity, HdrMetadata, HdrMode, HostMessage, Led, MotionRequest, Rumble,

@@ -5,6 +5,7 @@ use super::*;
 use crate::input::encode::encode;
 use crate::input::{InputPacket, Key, Modifiers, RelativeMouse, Sensor};
 use crate::seal::{Channel, Origin, Seal, Sealed, TAG_BYTES};
+use crate::video::FrameFecStatus;
 use crate::{Error, StreamKey, hex};
 use proptest::prelude::*;
 
@@ -105,17 +106,17 @@ fn what_another_library_sealed_is_opened_and_what_the_host_seals_is_the_same() {
     assert_eq!(
         open("client_fec_3"),
         ClientMessage::FrameFec(FrameFecStatus {
-            frame_index: 77,
-            highest_received_sequence: 60_000,
+            frame: 77,
+            highest_sequence: 60_000,
             next_contiguous_sequence: 59_998,
-            missing_before_highest: 2,
-            total_data: 40,
-            total_parity: 8,
+            missing: 2,
+            data: 40,
+            parity: 8,
             received_data: 39,
             received_parity: 7,
-            fec_percentage: 20,
-            block_index: 1,
-            block_count: 2,
+            percent: 20,
+            block: 1,
+            blocks: 2,
         })
     );
     assert_eq!(open("client_ping_70000"), ClientMessage::Ping);

@@ -7,10 +7,8 @@ use crate::registry::Registry;
 use crate::session::{Said, Session, VideoRequest};
 use control_api::EndReason;
 use gamestream_proto::control::{
-    ClientMessage, ControlOpener, ControlSealer, FrameFecStatus, HOST_CHANNEL, HostMessage,
-    Termination,
+    ClientMessage, ControlOpener, ControlSealer, HOST_CHANNEL, HostMessage, Termination,
 };
-use gamestream_proto::video;
 use media::MonoTime;
 use rusty_enet::{Packet, PeerID};
 use std::collections::HashMap;
@@ -22,6 +20,8 @@ type Enet = rusty_enet::Host<Guarded>;
 /// A session without a control connection ends after this; clients give up after the same time
 /// (`CONTROL_STREAM_TIMEOUT_SEC` in ControlStream.c).
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// Clients ping ten times a second: one that was silent for this long did not leave by itself.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How often the round trip is told to the video thread.
 const TELL_ROUND_TRIP_EVERY: Duration = Duration::from_secs(1);
 /// Messages that cannot be opened, until a connection is cut: replays and forgeries.
@@ -113,7 +113,14 @@ impl Peers {
     /// A connection is gone: the client left, or ENet gave it up.
     pub(super) fn disconnected(&mut self, peer: PeerID) {
         if let Some(gone) = self.connected.remove(&peer) {
-            gone.session.end(EndReason::Lost);
+            // A client that was heard a moment ago has said goodbye; ENet gives up a silent one.
+            let goodbye = MonoTime::now().since(gone.heard) < GOODBYE;
+            let reason = if goodbye {
+                EndReason::Quit
+            } else {
+                EndReason::Lost
+            };
+            gone.session.end(reason);
         }
     }
 
@@ -200,7 +207,7 @@ impl Connected {
                 last: lost.last,
             }),
             ClientMessage::FrameFec(status) => {
-                session.request(VideoRequest::Arrived(arrived(&status)));
+                session.request(VideoRequest::Arrived(status));
             }
             ClientMessage::Input(packet) => {
                 let viewer = session.viewer();
@@ -209,22 +216,6 @@ impl Connected {
             }
             _ => {}
         }
-    }
-}
-
-fn arrived(status: &FrameFecStatus) -> video::FrameFecStatus {
-    video::FrameFecStatus {
-        frame: status.frame_index,
-        highest_sequence: status.highest_received_sequence,
-        next_contiguous_sequence: status.next_contiguous_sequence,
-        missing: status.missing_before_highest,
-        data: status.total_data,
-        parity: status.total_parity,
-        received_data: status.received_data,
-        received_parity: status.received_parity,
-        percent: status.fec_percentage,
-        block: status.block_index,
-        blocks: status.block_count,
     }
 }
 
