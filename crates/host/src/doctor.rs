@@ -1,6 +1,7 @@
 //! Looks at this machine and says what is missing, what that costs, and the command that fixes it.
 
 use crate::config::Config;
+use crate::port_owner::{self, Protocol};
 use std::fmt;
 use std::net::{TcpListener, UdpSocket};
 
@@ -50,6 +51,9 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(encoders());
     findings.push(input());
     findings.push(port(config));
+    if config.moonlight {
+        findings.push(moonlight_ports(config));
+    }
     findings.push(socket_buffers());
     findings.push(priority());
     findings.push(browser());
@@ -153,6 +157,43 @@ fn port(config: &Config) -> Finding {
         health,
         detail,
         fix,
+    }
+}
+
+/// Two hosts cannot share the ports that clients know, so whoever has them is named.
+fn moonlight_ports(config: &Config) -> Finding {
+    let (ip, ports) = (config.listen.ip(), config.moonlight_ports);
+    let tcp = [ports.http(), ports.https(), ports.rtsp()].map(|port| (Protocol::Tcp, port));
+    let udp = [ports.video(), ports.control(), ports.audio()].map(|port| (Protocol::Udp, port));
+    let taken = tcp.into_iter().chain(udp).find(|(protocol, port)| {
+        let bound = match protocol {
+            Protocol::Tcp => TcpListener::bind((ip, *port)).map(drop),
+            Protocol::Udp => UdpSocket::bind((ip, *port)).map(drop),
+        };
+        bound.is_err()
+    });
+    let what = "moonlight";
+    match taken {
+        None => Finding {
+            what,
+            health: Health::Good,
+            detail: format!("its six ports around {} are free on {ip}", ports.http()),
+            fix: None,
+        },
+        Some((protocol, port)) => {
+            let owner = port_owner::owner(protocol, port);
+            let owner = owner.map_or("another program".to_owned(), |name| format!("{name:?}"));
+            Finding {
+                what,
+                health: Health::Bad,
+                detail: format!("{protocol:?} port {port} is taken by {owner}"),
+                fix: Some(format!(
+                    "stop it if it is another GameStream host, or choose other ports: \
+                     --moonlight-port {}, and add the host in Moonlight by ADDRESS:{0}",
+                    ports.http().saturating_add(1000)
+                )),
+            }
+        }
     }
 }
 
