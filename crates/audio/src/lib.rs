@@ -1,0 +1,19 @@
+//! Sound of the host: sources behind one trait, the table of backends, Opus, and the fan-out.
+//!
+//! Owns capturing, encoding and keeping the clock of listeners going; refuses to know about packets.
+
+mod frame;
+mod layout;
+mod opus;
+mod source;
+mod stop;
+mod synthetic;
+
+pub use crate::opus::{OpusConfig, OpusDecoder, OpusEncoder, OpusError, Quality, RateControl};
+pub use frame::AudioFrame;
+pub use layout::{
+    AudioFormat, ChannelLayout, FrameDuration, MAX_CHANNELS, SAMPLE_RATE_HZ, Speaker,
+};
+pub use source::{AudioServers, Heard, HostAudio, Source, SourceError, SourceInfo, SourceRequest};
+pub use stop::StopSignal;
+pub use synthetic::{Silence, TONES_HZ, Tone};
