@@ -2,18 +2,24 @@
 //!
 //! Owns capturing, encoding and keeping the clock of listeners going; refuses to know about packets.
 
+mod assembler;
+mod backends;
+mod clock;
 mod frame;
 mod layout;
 mod opus;
+mod pulse;
 mod source;
 mod stop;
 mod synthetic;
 
 pub use crate::opus::{OpusConfig, OpusDecoder, OpusEncoder, OpusError, Quality, RateControl};
+pub use backends::{AudioListing, AudioSpec, BACKENDS, Backend, list, open, probe};
 pub use frame::AudioFrame;
 pub use layout::{
     AudioFormat, ChannelLayout, FrameDuration, MAX_CHANNELS, SAMPLE_RATE_HZ, Speaker,
 };
+pub use pulse::Pulse;
 pub use source::{AudioServers, Heard, HostAudio, Source, SourceError, SourceInfo, SourceRequest};
 pub use stop::StopSignal;
 pub use synthetic::{Silence, TONES_HZ, Tone};
