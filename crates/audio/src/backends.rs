@@ -2,6 +2,8 @@
 //!
 //! Owns the names; refuses to know what any backend does.
 
+#[cfg(feature = "pipewire")]
+use crate::pipewire;
 use crate::pulse;
 use crate::source::{AudioServers, Source, SourceError, SourceRequest};
 use crate::stop::StopSignal;
@@ -26,12 +28,32 @@ pub struct Backend {
 
 /// Every backend, the most wanted first: `auto` takes the first that opens and captures.
 pub static BACKENDS: &[Backend] = &[
+    #[cfg(feature = "pipewire")]
+    Backend {
+        name: pipewire::NAME,
+        summary: "a PipeWire server: pipewire[:SINK or SOURCE]",
+        captures: true,
+        open: |request, stop| Ok(Box::new(pipewire::PipeWire::open(request, stop)?)),
+        list: |servers, stop| {
+            let sinks = pipewire::probe(servers, stop);
+            rows(
+                pipewire::NAME,
+                sinks.map(|sinks| ("PipeWire".to_owned(), sinks)),
+            )
+        },
+    },
     Backend {
         name: pulse::NAME,
         summary: "a PulseAudio server, or PipeWire through its own: pulse[:SINK or SOURCE]",
         captures: true,
         open: |request, stop| Ok(Box::new(pulse::Pulse::open(request, stop)?)),
-        list: list_pulse,
+        list: |servers, stop| {
+            let server = pulse::probe(servers, stop);
+            rows(
+                pulse::NAME,
+                server.map(|server| (server.name, server.sinks)),
+            )
+        },
     },
     Backend {
         name: synthetic::TONE,
@@ -70,19 +92,23 @@ fn synthetic_listing(name: &str, detail: &str) -> AudioListing {
     }
 }
 
-fn list_pulse(servers: &AudioServers, stop: &StopSignal) -> Vec<AudioListing> {
+/// A row for the server as a whole, and one for each of its sinks.
+fn rows(
+    backend: &str,
+    probed: Result<(String, Vec<(String, String)>), SourceError>,
+) -> Vec<AudioListing> {
     let row = |spec: String, detail: String, available| AudioListing {
         spec,
         detail,
         available,
     };
-    match pulse::probe(servers, stop) {
-        Err(error) => vec![row(pulse::NAME.to_owned(), error.to_string(), false)],
-        Ok(server) => {
-            let whole = row(pulse::NAME.to_owned(), server.name, true);
-            let sinks = server.sinks.into_iter().map(|(name, description)| {
-                row(format!("{}:{name}", pulse::NAME), description, true)
-            });
+    match probed {
+        Err(error) => vec![row(backend.to_owned(), error.to_string(), false)],
+        Ok((server, sinks)) => {
+            let whole = row(backend.to_owned(), server, true);
+            let sinks = sinks
+                .into_iter()
+                .map(|(name, description)| row(format!("{backend}:{name}"), description, true));
             std::iter::once(whole).chain(sinks).collect()
         }
     }

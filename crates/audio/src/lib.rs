@@ -8,12 +8,17 @@ mod clock;
 mod frame;
 mod layout;
 mod opus;
+#[cfg(feature = "pipewire")]
+mod pipewire;
+mod priority;
 mod pulse;
 mod source;
 mod stop;
 mod synthetic;
 
 pub use crate::opus::{OpusConfig, OpusDecoder, OpusEncoder, OpusError, Quality, RateControl};
+#[cfg(feature = "pipewire")]
+pub use crate::pipewire::PipeWire;
 pub use backends::{AudioListing, AudioSpec, BACKENDS, Backend, list, open, probe};
 pub use frame::AudioFrame;
 pub use layout::{

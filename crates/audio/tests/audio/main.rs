@@ -4,6 +4,8 @@
 
 mod listener;
 mod opus;
+#[cfg(feature = "pipewire")]
+mod pipewire;
 mod pulse;
 mod servers;
 mod spectrum;

@@ -1,7 +1,7 @@
 //! The PulseAudio backend against PulseAudio itself and against PipeWire's server.
 
 use crate::listener::{Listener, request};
-use crate::servers::{Kind, Servers, until};
+use crate::servers::{Kind, Servers};
 use audio::{AudioFormat, ChannelLayout, FrameDuration, HostAudio, SourceError, StopSignal};
 use std::process::{Command, Stdio};
 
@@ -93,9 +93,7 @@ fn a_host_without_any_sink_gets_one_even_where_it_should_stay_audible() {
         let servers = Servers::start(kind);
         let request = request(servers.addresses(), STEREO, HostAudio::Audible);
         let mut listener = Listener::open("pulse", &request);
-        until("the default sink", || {
-            (servers.default_sink() == "heliostat").then_some(())
-        });
+        servers.default_sink_becomes("heliostat");
         let _player = servers.play(STEREO.layout, None);
         listener.hears_every_tone();
     }

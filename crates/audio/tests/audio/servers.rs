@@ -185,6 +185,11 @@ impl Servers {
         line.unwrap_or_default().to_owned()
     }
 
+    /// Waits until this is the default sink.
+    pub(crate) fn default_sink_becomes(&self, name: &str) {
+        until(name, || (self.default_sink() == name).then_some(()));
+    }
+
     /// The names of all sinks.
     pub(crate) fn sinks(&self) -> Vec<String> {
         let list = self.pactl(&["list", "short", "sinks"]);
@@ -207,7 +212,7 @@ impl Servers {
         let mut command = self.command("pacat");
         command
             .args(["--playback", "--raw", "--format=float32le", "--rate=48000"])
-            .arg("--latency-msec=10")
+            .arg("--latency-msec=100")
             .arg(format!("--channels={}", layout.channels()))
             .arg(format!(
                 "--channel-map={}",
