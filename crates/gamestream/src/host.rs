@@ -2,6 +2,7 @@
 //! somebody who hears of sessions.
 
 use apps::process::Surroundings;
+use audio::AudioPipeline;
 use control_api::EndReason;
 use events::ViewerId;
 use gamestream_proto::http::CodecSupport;
@@ -31,6 +32,9 @@ pub trait Host: Send + Sync + 'static {
     /// # Errors
     /// What is missing, in words.
     fn pipeline(&self, viewer: ViewerId, params: &StreamParams) -> Result<Arc<Pipeline>, String>;
+
+    /// Sound.
+    fn audio(&self) -> Arc<AudioPipeline>;
 
     /// A session begins; the host may refuse it.
     ///

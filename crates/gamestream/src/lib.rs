@@ -19,6 +19,7 @@ mod registry;
 mod rtsp;
 mod server;
 mod session;
+mod sound;
 mod start;
 mod tls;
 mod video;

@@ -168,6 +168,7 @@ impl Server {
         let identity = identity::open(&config.state_dir, SystemTime::now())?;
         let paired = Arc::new(Mutex::new(Paired::open(&config.state_dir)?));
         let bound = Bound::bind(&config, &runtime)?;
+        warn_of_small_buffers(&bound.video);
         let alarm = Alarm::new().map_err(system("descriptor"))?;
         let registry = Arc::new(Registry::new(alarm.clone()));
         let pairing = Pairing::new(Arc::clone(&identity.pairing), Arc::clone(&paired));
@@ -202,6 +203,7 @@ impl Server {
             host: Arc::clone(&host),
             registry: Arc::clone(&registry),
             video: bound.video,
+            audio: bound.audio,
             events,
             control: alarm,
             house: Arc::clone(&house),
@@ -356,6 +358,18 @@ impl Drop for Server {
         self.control = None;
         self.registry.wait_empty(STOP_WITHIN);
         self.house.close();
+    }
+}
+
+/// A keyframe leaves in one burst, which a small buffer does not hold.
+fn warn_of_small_buffers(port: &Port) {
+    let granted = port.send_buffer_bytes().unwrap_or(MEDIA_BUFFER_BYTES);
+    if granted < MEDIA_BUFFER_BYTES / 4 {
+        tracing::warn!(
+            granted_kib = granted >> 10,
+            "the kernel grants small socket buffers: large pictures may lose packets; \
+             sudo sysctl -w net.core.wmem_max={MEDIA_BUFFER_BYTES} net.core.rmem_max={MEDIA_BUFFER_BYTES}"
+        );
     }
 }
 

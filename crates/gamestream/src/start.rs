@@ -6,17 +6,19 @@ use crate::house::House;
 use crate::lobby::{Announced, Lobby};
 use crate::registry::Registry;
 use crate::session::{Agreed, Session};
+use crate::sound::{SoundParts, SoundThread};
 use crate::video::{VideoParts, VideoThread};
 use control_api::EndReason;
 use events::{EventSink, ViewerId};
-use gamestream_proto::adapt::{LinkAdapter, LinkLimits, VideoFraming};
-use gamestream_proto::rtsp::{PendingAnnounce, Status, StreamRequest, VideoCodec};
+use gamestream_proto::adapt::{AudioFraming, LinkAdapter, LinkLimits, VideoFraming};
+use gamestream_proto::audio::{AudioQuality, OpusLayout};
+use gamestream_proto::rtsp::{AudioRequest, PendingAnnounce, Status, StreamRequest, VideoCodec};
 use gamestream_proto::video::{Protection, VideoSettings};
 use media::{Bitrate, Codec, MonoTime, QualityProfile, StreamParams};
 use net::{Alarm, Port};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// Parity of a calm link, in percent of the data.
 pub(crate) const FEC_PERCENT: u8 = 20;
@@ -26,6 +28,7 @@ pub(crate) struct Starter {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) video: Arc<Port>,
+    pub(crate) audio: Arc<Port>,
     pub(crate) events: EventSink,
     /// Wakes the control thread.
     pub(crate) control: Alarm,
@@ -45,6 +48,7 @@ impl Starter {
             pending,
         } = announced;
         let viewer = launch.viewer;
+        let plays_on_host = launch.parameters.play_on_host.unwrap_or(false);
         let agreed = Agreed {
             viewer,
             client: launch.client,
@@ -55,7 +59,7 @@ impl Starter {
             ping,
             connect_data,
         };
-        match self.begin(agreed) {
+        match self.begin(agreed, plays_on_host) {
             Ok(()) => (Status::Ok, pending),
             Err(why) => {
                 tracing::warn!(viewer = viewer.0, %why, "a Moonlight stream does not start");
@@ -64,7 +68,7 @@ impl Starter {
         }
     }
 
-    fn begin(self: &Arc<Self>, agreed: Agreed) -> Result<(), String> {
+    fn begin(self: &Arc<Self>, agreed: Agreed, plays_on_host: bool) -> Result<(), String> {
         let now = MonoTime::now();
         let (viewer, request) = (agreed.viewer, agreed.stream);
         let limits = LinkLimits {
@@ -100,19 +104,44 @@ impl Starter {
             },
             now,
         )?;
+        let sound = self.sound(&session, plays_on_host);
         self.host.begin(begun)?;
         self.registry.add(Arc::clone(&session));
         let starter = Arc::clone(self);
         let spawned = thread::Builder::new()
             .name(format!("moonlight-{}", viewer.0))
             .spawn(move || {
+                let sound = sound.and_then(|sound| {
+                    let name = format!("moonlight-snd-{}", viewer.0);
+                    let spawned = thread::Builder::new().name(name);
+                    spawned.spawn(move || sound.run()).ok()
+                });
                 video.run();
+                // Both are done with the session before it is forgotten; a panic is in the log.
+                let _ = sound.map(JoinHandle::join);
                 starter.end(&session);
             });
         spawned.map(drop).map_err(|error| {
             self.forget(viewer, EndReason::Error);
             error.to_string()
         })
+    }
+
+    /// A stream without sound is better than none.
+    fn sound(&self, session: &Arc<Session>, plays_on_host: bool) -> Option<SoundThread> {
+        let parts = SoundParts {
+            session: Arc::clone(session),
+            port: Arc::clone(&self.audio),
+            pipeline: self.host.audio(),
+            plays_on_host,
+        };
+        match SoundThread::new(parts) {
+            Ok(sound) => Some(sound),
+            Err(error) => {
+                tracing::warn!(viewer = session.viewer().0, %error, "a stream without sound");
+                None
+            }
+        }
     }
 
     /// The session's thread is done with it.
@@ -139,7 +168,20 @@ fn framing(request: &StreamRequest) -> VideoFraming {
         encrypted: request.encryption.video,
         min_parity: request.video.min_fec_packets,
         rate: request.video.mode.rate,
-        audio: None,
+        audio: OpusLayout::find(request.audio.channels, quality(&request.audio)).map(|layout| {
+            AudioFraming {
+                bitrate_bps: layout.bitrate_bps,
+                frame_ms: request.audio.packet_ms,
+                encrypted: request.encryption.audio,
+            }
+        }),
+    }
+}
+
+pub(crate) const fn quality(request: &AudioRequest) -> AudioQuality {
+    match request.high_quality {
+        true => AudioQuality::High,
+        false => AudioQuality::Normal,
     }
 }
 

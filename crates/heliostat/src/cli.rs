@@ -124,6 +124,9 @@ pub(crate) struct SettingFlags {
     /// Owner-only file with the password of JetKVM clients; without it one is made up and printed.
     #[arg(long, value_name = "FILE")]
     jetkvm_password_file: Option<String>,
+    /// Where sound comes from: auto, none, pipewire[:TARGET], pulse[:SOURCE], or tone [default: auto].
+    #[arg(long, value_name = "SOURCE")]
+    audio: Option<String>,
     /// Serve Moonlight clients too, on the address of --listen.
     #[arg(long)]
     moonlight: bool,
@@ -184,6 +187,7 @@ impl SettingFlags {
             ("clipboard", &self.clipboard),
             ("jetkvm", &jetkvm),
             ("jetkvm-password-file", &self.jetkvm_password_file),
+            ("audio", &self.audio),
             ("moonlight", &moonlight),
             ("moonlight-port", &self.moonlight_port),
             ("moonlight-codecs", &self.moonlight_codecs),

@@ -1,6 +1,7 @@
 //! The configuration: flags over environment over a TOML file over defaults, one typed struct,
 //! checked once. The only place that reads environment variables.
 
+use audio::AudioSpec;
 use capture::SourceSpec;
 use control_api::{ControlPolicy, CursorMode};
 use encode::EncoderChoice;
@@ -162,6 +163,8 @@ pub struct Config {
     pub jetkvm: bool,
     /// Their password.
     pub jetkvm_password_file: Option<PathBuf>,
+    /// Where sound comes from.
+    pub audio: AudioSpec,
     /// Moonlight clients are served too.
     pub moonlight: bool,
     /// Which ports they know.
@@ -427,6 +430,7 @@ impl Config {
             clipboard: values.flag("clipboard")?,
             jetkvm: values.flag("jetkvm")?,
             jetkvm_password_file: values.path("jetkvm-password-file"),
+            audio: values.read("audio")?,
             moonlight: values.flag("moonlight")?,
             moonlight_ports: moonlight_ports(values)?,
             moonlight_codecs: values.one_of("moonlight-codecs", &codecs)?,

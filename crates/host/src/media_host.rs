@@ -10,6 +10,7 @@ use crate::input::{Injectors, display_of};
 use crate::moonlight::{self, MoonlightParts, MoonlightSlot};
 use crate::serve::HostError;
 use crate::stream::{Stream, StreamParts, size_for};
+use audio::{AudioOptions, AudioPipeline, AudioStatus};
 use capture::{SourceOptions, SourceSpec};
 use events::{EventRing, EventSink, ViewerIds};
 use input::{Desk, TargetArea};
@@ -130,6 +131,7 @@ impl MediaHost {
                 hub: hub.hub(),
                 stream: Arc::clone(&stream),
                 cursor,
+                audio: sound(config),
                 desk: desk.clone(),
                 hub_slot,
                 events: net.events,
@@ -209,6 +211,16 @@ struct Ends {
     endings: Endings,
     cursor: Arc<CursorDesk>,
     desk: Desk,
+}
+
+/// The host's sound, captured while somebody listens.
+fn sound(config: &Config) -> Arc<AudioPipeline> {
+    let options = AudioOptions {
+        spec: config.audio.clone(),
+        ..AudioOptions::default()
+    };
+    let told = |status: &AudioStatus| tracing::debug!(?status, "sound");
+    Arc::new(AudioPipeline::new(options, told))
 }
 
 /// What engines of all kinds share.

@@ -6,6 +6,7 @@ use crate::cursor::CursorDesk;
 use crate::engine::HubSlot;
 use crate::serve::HostError;
 use crate::stream::{Side, Stream, Watched};
+use audio::AudioPipeline;
 use control_api::{EndReason, Via};
 use encode::BACKENDS;
 use events::{EventSink, ViewerId, ViewerIds};
@@ -69,6 +70,7 @@ pub(crate) struct MoonlightParts<'a> {
     pub(crate) hub: &'a Hub,
     pub(crate) stream: Arc<Stream>,
     pub(crate) cursor: Arc<CursorDesk>,
+    pub(crate) audio: Arc<AudioPipeline>,
     pub(crate) desk: Desk,
     pub(crate) hub_slot: HubSlot,
     pub(crate) events: EventSink,
@@ -87,6 +89,7 @@ pub(crate) fn start(slot: &MoonlightSlot, parts: MoonlightParts<'_>) -> Result<(
     });
     let host = MoonlightHost {
         codecs: codecs(config.moonlight_codecs),
+        audio: parts.audio,
         stream: parts.stream,
         cursor: parts.cursor,
         desk: parts.desk,
@@ -141,6 +144,7 @@ struct Guest {
 
 struct MoonlightHost {
     codecs: CodecSupport,
+    audio: Arc<AudioPipeline>,
     stream: Arc<Stream>,
     cursor: Arc<CursorDesk>,
     desk: Desk,
@@ -215,6 +219,10 @@ impl gamestream::Host for MoonlightHost {
             guest.watches = side;
         }
         Ok(pipeline)
+    }
+
+    fn audio(&self) -> Arc<AudioPipeline> {
+        Arc::clone(&self.audio)
     }
 
     fn begin(&self, session: Begun) -> Result<(), String> {

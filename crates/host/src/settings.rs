@@ -90,6 +90,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "owner-only file with the password of JetKVM clients; empty makes one up",
     },
     Setting {
+        name: "audio",
+        default: "auto",
+        help: "where sound comes from: auto, none, pipewire[:TARGET], pulse[:SOURCE], or tone",
+    },
+    Setting {
         name: "moonlight",
         default: "false",
         help: "true also serves Moonlight clients, on the address of `listen`",
