@@ -60,12 +60,14 @@ fn decode(decoder: &mut Decoder, unit: &AccessUnit) -> Vec<u8> {
 
 #[test]
 fn software_encoders_of_hevc_and_av1_run_here() {
-    let codecs: Vec<_> = encoders().iter().map(|(_, config)| config.codec).collect();
-    assert!(
-        codecs.contains(&Codec::Hevc) && codecs.contains(&Codec::Av1),
-        "{codecs:?}"
-    );
-    assert_eq!(encode::codecs(), Codec::ALL);
+    let tested: Vec<_> = encoders().iter().map(|(_, config)| config.codec).collect();
+    let known = encode::codecs();
+    for codec in [Codec::Hevc, Codec::Av1] {
+        assert!(
+            tested.contains(&codec) && known.contains(&codec),
+            "{codec}: {known:?}"
+        );
+    }
 }
 
 #[test]
