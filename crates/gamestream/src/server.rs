@@ -149,6 +149,33 @@ impl Bound {
             control: udp(ports.control(), "control", CONTROL_BUFFER_BYTES)?,
         })
     }
+
+    /// Answers on the TCP ports until the server stops.
+    fn serve(
+        self,
+        runtime: &Handle,
+        answers: &Arc<Answers>,
+        starter: Arc<Starter>,
+        stopping: &watch::Receiver<bool>,
+    ) {
+        let tls = Arc::clone(&answers.identity.tls);
+        for (listener, tls) in [(self.http, None), (self.https, Some(tls))] {
+            let door = Door {
+                listener,
+                tls,
+                answers: Arc::clone(answers),
+                stopping: stopping.clone(),
+            };
+            runtime.spawn(door.serve());
+        }
+        let rtsp = RtspPort {
+            listener: self.rtsp,
+            lobby: Arc::clone(&answers.lobby),
+            starter,
+            stopping: stopping.clone(),
+        };
+        runtime.spawn(rtsp.serve());
+    }
 }
 
 impl Server {
@@ -171,14 +198,10 @@ impl Server {
         warn_of_small_buffers(&bound.video);
         let alarm = Alarm::new().map_err(system("descriptor"))?;
         let registry = Arc::new(Registry::new(alarm.clone()));
-        let pairing = Pairing::new(Arc::clone(&identity.pairing), Arc::clone(&paired));
-        let pairing = Arc::new(pairing);
         let lobby = Arc::new(Lobby::default());
-        let pings = Pings::start(
-            Arc::clone(&bound.video),
-            Arc::clone(&bound.audio),
-            Arc::clone(&registry),
-        );
+        let house = house(&config, &host, &lobby, &registry);
+        let (video, audio) = (Arc::clone(&bound.video), Arc::clone(&bound.audio));
+        let pings = Pings::start(video, audio, Arc::clone(&registry));
         let pings = pings.map_err(system("thread"))?;
         let control = Control::start(ControlParts {
             port: Arc::clone(&bound.control),
@@ -188,57 +211,34 @@ impl Server {
             idle_timeout: config.idle_timeout,
         });
         let control = control.map_err(system("thread"))?;
-        let (stop, stopping) = watch::channel(false);
-        let tls = Arc::clone(&identity.tls);
-        let unique_id = identity.unique_id.clone();
-        let around = Arc::clone(&host);
-        let house = House::new(HouseParts {
-            catalogue: config.apps.clone(),
-            rules: config.rules,
-            surroundings: Box::new(move || around.surroundings()),
-            lobby: Arc::clone(&lobby),
-            registry: Arc::clone(&registry),
-        });
         let starter = Arc::new(Starter {
             host: Arc::clone(&host),
             registry: Arc::clone(&registry),
-            video: bound.video,
-            audio: bound.audio,
+            video: Arc::clone(&bound.video),
+            audio: Arc::clone(&bound.audio),
             events,
             control: alarm,
             house: Arc::clone(&house),
             lobby: Arc::clone(&lobby),
         });
+        let pairing = Pairing::new(Arc::clone(&identity.pairing), Arc::clone(&paired));
+        let pairing = Arc::new(pairing);
+        let announcement = Announcement::start(&config, &identity.unique_id);
+        let (stop, stopping) = watch::channel(false);
         let answers = Arc::new(Answers {
             identity,
-            hostname: config.name.clone(),
+            hostname: config.name,
             ports: config.ports,
             host,
             paired: Arc::clone(&paired),
             pairing: Arc::clone(&pairing),
-            lobby: Arc::clone(&lobby),
+            lobby,
             registry: Arc::clone(&registry),
             house: Arc::clone(&house),
             viewers,
         });
-        for (listener, tls) in [(bound.http, None), (bound.https, Some(tls))] {
-            let door = Door {
-                listener,
-                tls,
-                answers: Arc::clone(&answers),
-                stopping: stopping.clone(),
-            };
-            runtime.spawn(door.serve());
-        }
-        let rtsp = RtspPort {
-            listener: bound.rtsp,
-            lobby,
-            starter,
-            stopping: stopping.clone(),
-        };
-        runtime.spawn(rtsp.serve());
+        bound.serve(&runtime, &answers, starter, &stopping);
         runtime.spawn(tend(Arc::clone(&pairing), Arc::clone(&house), stopping));
-        let announcement = Announcement::start(&config, &unique_id);
         Ok(Self {
             stop,
             announcement,
@@ -359,6 +359,22 @@ impl Drop for Server {
         self.registry.wait_empty(STOP_WITHIN);
         self.house.close();
     }
+}
+
+fn house(
+    config: &Config,
+    host: &Arc<dyn Host>,
+    lobby: &Arc<Lobby>,
+    registry: &Arc<Registry>,
+) -> Arc<House> {
+    let around = Arc::clone(host);
+    House::new(HouseParts {
+        catalogue: config.apps.clone(),
+        rules: config.rules,
+        surroundings: Box::new(move || around.surroundings()),
+        lobby: Arc::clone(lobby),
+        registry: Arc::clone(registry),
+    })
 }
 
 /// A keyframe leaves in one burst, which a small buffer does not hold.

@@ -5,7 +5,6 @@ use audio::AudioSpec;
 use capture::SourceSpec;
 use control_api::{ControlPolicy, CursorMode};
 use encode::EncoderChoice;
-use gamestream::{Catalogue, Linger, ModeConflict, Places, Ports, Rules};
 use input::InputSpec;
 use media::{Bitrate, FrameRate, QualityProfile, Size};
 use std::collections::BTreeMap;
@@ -15,7 +14,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+mod moonlight;
+
 pub use crate::settings::{SETTINGS, Setting};
+pub use moonlight::{Moonlight, MoonlightCodecs};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,18 +118,6 @@ impl Surroundings {
     }
 }
 
-/// Which codecs Moonlight clients may choose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MoonlightCodecs {
-    /// H.264, and what a chip of this machine encodes.
-    #[default]
-    Auto,
-    /// Every codec that some encoder of this build codes here, by software too.
-    All,
-    /// H.264 alone.
-    H264,
-}
-
 /// The typed configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -165,18 +155,8 @@ pub struct Config {
     pub jetkvm_password_file: Option<PathBuf>,
     /// Where sound comes from.
     pub audio: AudioSpec,
-    /// Moonlight clients are served too.
-    pub moonlight: bool,
-    /// Which ports they know.
-    pub moonlight_ports: Ports,
-    /// Which codecs they may choose.
-    pub moonlight_codecs: MoonlightCodecs,
-    /// What they call this host.
-    pub moonlight_name: Option<String>,
-    /// The apps that Moonlight clients may start.
-    pub apps: Catalogue,
-    /// Who may stream beside whom, and how long apps wait.
-    pub app_rules: Rules,
+    /// How Moonlight clients are served.
+    pub moonlight: Moonlight,
     /// A viewer that is silent this long is gone.
     pub idle_timeout: Duration,
     /// Where the host keeps its certificate.
@@ -393,11 +373,6 @@ impl Config {
             ("local", CursorMode::Local),
             ("picture", CursorMode::Picture),
         ];
-        let codecs = [
-            ("auto", MoonlightCodecs::Auto),
-            ("all", MoonlightCodecs::All),
-            ("h264", MoonlightCodecs::H264),
-        ];
         let encoder_threads = match values.text("encoder-threads") {
             "auto" => automatic_threads(),
             _ => values.number_in("encoder-threads", 1..=16)? as usize,
@@ -431,12 +406,7 @@ impl Config {
             jetkvm: values.flag("jetkvm")?,
             jetkvm_password_file: values.path("jetkvm-password-file"),
             audio: values.read("audio")?,
-            moonlight: values.flag("moonlight")?,
-            moonlight_ports: moonlight_ports(values)?,
-            moonlight_codecs: values.one_of("moonlight-codecs", &codecs)?,
-            moonlight_name: moonlight_name(values)?,
-            apps: read_apps(values, surroundings)?,
-            app_rules: app_rules(values)?,
+            moonlight: Moonlight::check(values, surroundings)?,
             idle_timeout: Duration::from_millis(
                 values.number_in("idle-timeout-ms", 1000..=600_000)?,
             ),
@@ -444,63 +414,6 @@ impl Config {
             runtime_dir: surroundings.path("XDG_RUNTIME_DIR"),
         })
     }
-}
-
-fn moonlight_ports(values: &Values<'_>) -> Result<Ports, ConfigError> {
-    let name = "moonlight-port";
-    let range = u64::from(Ports::MIN_BASE)..=u64::from(Ports::MAX_BASE);
-    let base = values.number_in(name, range)?;
-    let base = u16::try_from(base).ok().and_then(Ports::new);
-    base.ok_or_else(|| values.wrong(name, "its ports do not fit".to_owned()))
-}
-
-fn moonlight_name(values: &Values<'_>) -> Result<Option<String>, ConfigError> {
-    let name = values.text("moonlight-name");
-    // The length of one label in DNS, which announces it.
-    let fits = name.len() <= 63 && !name.chars().any(char::is_control);
-    if !fits {
-        let why = "it must be at most 63 bytes of text".to_owned();
-        return Err(values.wrong("moonlight-name", why));
-    }
-    Ok((!name.is_empty()).then(|| name.to_owned()))
-}
-
-/// A file that was named must be there; the usual one may be.
-fn read_apps(values: &Values<'_>, surroundings: &Surroundings) -> Result<Catalogue, ConfigError> {
-    let name = "apps";
-    let named = values.path(name);
-    if let Some(path) = named.as_ref().filter(|path| !path.exists()) {
-        return Err(values.wrong(name, format!("there is no file {}", path.display())));
-    }
-    let usual = || surroundings.directory("XDG_CONFIG_HOME", ".config");
-    let path = named.or_else(|| usual().map(|folder| folder.join("apps.toml")));
-    match path {
-        Some(path) => Catalogue::load(&path).map_err(|error| values.wrong(name, error.to_string())),
-        None => Ok(Catalogue::default()),
-    }
-}
-
-fn app_rules(values: &Values<'_>) -> Result<Rules, ConfigError> {
-    let conflicts = [
-        ("separate", ModeConflict::Separate),
-        ("join", ModeConflict::Join),
-        ("steal", ModeConflict::Steal),
-        ("reject", ModeConflict::Reject),
-    ];
-    let linger = Linger::from_text(values.text("app-linger"));
-    let linger = linger.ok_or_else(|| {
-        let why = format!("it must be {}", Linger::ALLOWED);
-        values.wrong("app-linger", why)
-    })?;
-    let places = values.number_in("max-streams", 1..=16)?;
-    Ok(Rules {
-        conflict: values.one_of("mode-conflict", &conflicts)?,
-        linger,
-        places: u8::try_from(places)
-            .ok()
-            .and_then(Places::new)
-            .unwrap_or_default(),
-    })
 }
 
 /// Whether an address is reachable from this machine alone.

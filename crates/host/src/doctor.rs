@@ -51,7 +51,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(encoders());
     findings.push(input());
     findings.push(port(config));
-    if config.moonlight {
+    if config.moonlight.enabled {
         findings.push(moonlight_ports(config));
     }
     findings.push(socket_buffers());
@@ -162,7 +162,7 @@ fn port(config: &Config) -> Finding {
 
 /// Two hosts cannot share the ports that clients know, so whoever has them is named.
 fn moonlight_ports(config: &Config) -> Finding {
-    let (ip, ports) = (config.listen.ip(), config.moonlight_ports);
+    let (ip, ports) = (config.listen.ip(), config.moonlight.ports);
     let tcp = [ports.http(), ports.https(), ports.rtsp()].map(|port| (Protocol::Tcp, port));
     let udp = [ports.video(), ports.control(), ports.audio()].map(|port| (Protocol::Udp, port));
     let taken = tcp.into_iter().chain(udp).find(|(protocol, port)| {

@@ -5,11 +5,12 @@ use crate::board::StateBoard;
 use crate::clipboard::ClipboardBoard;
 use crate::config::Config;
 use crate::cursor::CursorDesk;
+use crate::desk::SessionDesk;
 use crate::engine::{Endings, HubSlot, MediaEngine, OnQuit};
 use crate::input::{Injectors, display_of};
 use crate::moonlight::{self, MoonlightParts, MoonlightSlot};
 use crate::serve::HostError;
-use crate::stream::{Stream, StreamParts, size_for};
+use crate::stream::{OnSource, Stream, StreamParts, size_for};
 use audio::{AudioOptions, AudioPipeline, AudioStatus};
 use capture::{SourceOptions, SourceSpec};
 use events::{EventRing, EventSink, ViewerIds};
@@ -41,7 +42,7 @@ pub(crate) struct MediaHost {
     moonlight: MoonlightSlot,
     hub: HubThread,
     engine: Arc<Engine>,
-    _stream: Arc<Stream>,
+    stream: Arc<Stream>,
     _desk: Desk,
     _collector: Collector,
 }
@@ -69,40 +70,29 @@ impl MediaHost {
         let board = Arc::new(StateBoard::new(version, config.fps.fps()));
         board.chose_source(&source, &choices.source);
 
-        let (hub_slot, area) = (HubSlot::default(), TargetArea::default());
-        let injectors = Injectors::new(config, area.clone());
-        let moonlight = MoonlightSlot::default();
-        let (desk, session_desk) = injectors.start(&source, hub_slot.clone(), moonlight.clone())?;
-        let clipboard = Arc::new(ClipboardBoard::new(config.clipboard));
-        clipboard.follow(&source);
-        let cursor = Arc::new(CursorDesk::new(config.cursor));
-
-        let follows = Followers {
-            injectors,
-            desk: desk.clone(),
-            clipboard: Arc::clone(&clipboard),
-            area: area.clone(),
-        };
-        let on_source = Box::new(move |source: &SourceSpec| follows.follow(source));
+        let (hub_slot, moonlight) = (HubSlot::default(), MoonlightSlot::default());
+        let (devices, session_desk) = Devices::start(config, &source, &hub_slot, &moonlight)?;
+        let Devices { desk, cursor, .. } = &devices;
         let parts = StreamParts {
             config,
             source,
             events: events.clone(),
             board: Arc::clone(&board),
-            cursor: Arc::clone(&cursor),
-            area,
+            cursor: Arc::clone(cursor),
+            area: devices.area.clone(),
         };
-        let stream = Arc::new(Stream::start(parts, on_source).map_err(HostError::Thread)?);
+        let stream = Stream::start(parts, devices.followers()).map_err(HostError::Thread)?;
+        let stream = Arc::new(stream);
 
         let endings = Endings::default();
         let ends = Ends {
             endings: endings.clone(),
-            cursor: Arc::clone(&cursor),
+            cursor: Arc::clone(cursor),
             desk: desk.clone(),
         };
         let net = Net {
             media,
-            events: events.clone(),
+            events,
             viewers: ViewerIds::default(),
         };
         let engine = start_engine(config, &net, &stream, (ends, hub_slot.clone()))?;
@@ -112,8 +102,8 @@ impl MediaHost {
             endings,
             board,
             stream: Arc::clone(&stream),
-            cursor: Arc::clone(&cursor),
-            clipboard,
+            cursor: Arc::clone(cursor),
+            clipboard: Arc::clone(&devices.clipboard),
             on_quit,
         };
         let hub = Hub::start(HubParts {
@@ -125,29 +115,38 @@ impl MediaHost {
         });
         let hub = hub.map_err(HostError::Thread)?;
         hub_slot.fill(hub.hub().downgrade());
-        if config.moonlight {
-            let parts = MoonlightParts {
-                config,
-                hub: hub.hub(),
-                stream: Arc::clone(&stream),
-                cursor,
-                audio: sound(config),
-                desk: desk.clone(),
-                hub_slot,
-                events: net.events,
-                viewers: net.viewers,
-            };
-            moonlight::start(&moonlight, parts)?;
-        }
         let host = Self {
             moonlight,
             hub,
             engine,
-            _stream: stream,
-            _desk: desk,
+            stream,
+            _desk: devices.desk.clone(),
             _collector: collector,
         };
+        if config.moonlight.enabled {
+            host.serve_moonlight(config, &devices, (hub_slot, net))?;
+        }
         Ok((host, choices))
+    }
+
+    fn serve_moonlight(
+        &self,
+        config: &Config,
+        devices: &Devices,
+        (hub_slot, net): (HubSlot, Net),
+    ) -> Result<(), HostError> {
+        let parts = MoonlightParts {
+            config,
+            hub: self.hub(),
+            stream: Arc::clone(&self.stream),
+            cursor: Arc::clone(&devices.cursor),
+            audio: sound(config),
+            desk: devices.desk.clone(),
+            hub_slot,
+            events: net.events,
+            viewers: net.viewers,
+        };
+        moonlight::start(&self.moonlight, parts)
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -164,6 +163,49 @@ impl Drop for MediaHost {
     fn drop(&mut self) {
         // Its sessions tell the hub of their end, so it goes first.
         self.moonlight.stop();
+    }
+}
+
+/// Where input goes, and what the source tells besides pictures.
+struct Devices {
+    injectors: Injectors,
+    desk: Desk,
+    clipboard: Arc<ClipboardBoard>,
+    cursor: Arc<CursorDesk>,
+    area: TargetArea,
+}
+
+impl Devices {
+    fn start(
+        config: &Config,
+        source: &SourceSpec,
+        hub: &HubSlot,
+        moonlight: &MoonlightSlot,
+    ) -> Result<(Self, SessionDesk), HostError> {
+        let area = TargetArea::default();
+        let injectors = Injectors::new(config, area.clone());
+        let (desk, session_desk) = injectors.start(source, hub.clone(), moonlight.clone())?;
+        let clipboard = Arc::new(ClipboardBoard::new(config.clipboard));
+        clipboard.follow(source);
+        let devices = Self {
+            injectors,
+            desk,
+            clipboard,
+            cursor: Arc::new(CursorDesk::new(config.cursor)),
+            area,
+        };
+        Ok((devices, session_desk))
+    }
+
+    /// What has to hear of another source.
+    fn followers(&self) -> OnSource {
+        let follows = Followers {
+            injectors: self.injectors.clone(),
+            desk: self.desk.clone(),
+            clipboard: Arc::clone(&self.clipboard),
+            area: self.area.clone(),
+        };
+        Box::new(move |source| follows.follow(source))
     }
 }
 

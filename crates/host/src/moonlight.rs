@@ -83,12 +83,12 @@ pub(crate) struct MoonlightParts<'a> {
 /// [`HostError::Moonlight`]; nothing is left running then.
 pub(crate) fn start(slot: &MoonlightSlot, parts: MoonlightParts<'_>) -> Result<(), HostError> {
     let config = parts.config;
-    let name = config.moonlight_name.clone().unwrap_or_else(|| {
+    let name = config.moonlight.name.clone().unwrap_or_else(|| {
         let system = rustix::system::uname();
         system.nodename().to_string_lossy().into_owned()
     });
     let host = MoonlightHost {
-        codecs: codecs(config.moonlight_codecs),
+        codecs: codecs(config.moonlight.codecs),
         audio: parts.audio,
         stream: parts.stream,
         cursor: parts.cursor,
@@ -100,12 +100,12 @@ pub(crate) fn start(slot: &MoonlightSlot, parts: MoonlightParts<'_>) -> Result<(
     let server = Server::start(gamestream::Parts {
         config: gamestream::Config {
             listen: config.listen.ip(),
-            ports: config.moonlight_ports,
+            ports: config.moonlight.ports,
             name,
             state_dir: config.state_dir.clone(),
             idle_timeout: config.idle_timeout,
-            apps: config.apps.clone(),
-            rules: config.app_rules,
+            apps: config.moonlight.apps.clone(),
+            rules: config.moonlight.rules,
         },
         host: Arc::new(host),
         events: parts.events,
