@@ -117,7 +117,6 @@ fn a_complaint_names_line_app_field_and_what_is_allowed() {
         ),
         (app("command = \"a \\u0000\""), "`command`: a NUL character"),
         (app("directory = '~/x'"), "`directory`: no shell reads this"),
-        (app("image = ''"), "`image`: allowed: a path"),
         (
             app("linger = 'sometimes'"),
             "line 3: app \"G\": `linger`: allowed: \"off\", seconds from 0 to 86400, or \"forever\"",
@@ -141,7 +140,6 @@ fn a_complaint_names_line_app_field_and_what_is_allowed() {
             app("env = { A = 1 }"),
             "`env.A`: invalid type: integer `1`, expected a string",
         ),
-        (app("env = { 'A=B' = '1' }"), "allowed: a name without `=`"),
         (
             app("prep = [{ do = 'x' }, {}]"),
             "`prep[1]`: has neither `do` nor `undo`",
@@ -154,28 +152,45 @@ fn a_complaint_names_line_app_field_and_what_is_allowed() {
             app("prep = [{ run = 'x' }]"),
             "`prep[0].run`: unknown field `run`, expected one of `do`, `undo`, `limit`",
         ),
-        (
-            "[[app]]\ncommand = 'x'\n".into(),
-            "line 1: app number 1: missing field `name`",
-        ),
-        (
-            "[[app]]\nname = ' x'\n".into(),
-            "`name`: allowed: 1 to 128 characters",
-        ),
-        ("app = 3\n".into(), "write one [[app]]"),
-        ("app = [3]\n".into(), "write one [[app]]"),
-        (
-            "\n[[apps]]\n".into(),
-            "line 2: \"apps\" is not known here; allowed: [[app]], desktop",
-        ),
-        ("desktop = 'no'".into(), "`desktop` is true or false"),
-        ("\n\n[[app]\n".into(), "line 3: "),
     ] {
         let said = complaint(&text);
         assert!(
             said.contains(expected),
             "{text}\nsays: {said}\nnot: {expected}"
         );
+    }
+}
+
+#[test]
+fn what_is_out_of_place_is_told_with_its_line() {
+    for (text, expected) in [
+        (
+            "[[app]]\nname='G'\nimage = ''\n",
+            "`image`: allowed: a path",
+        ),
+        (
+            "[[app]]\nname='G'\nenv = { 'A=B' = '1' }\n",
+            "allowed: a name without `=`",
+        ),
+        (
+            "[[app]]\ncommand = 'x'\n",
+            "line 1: app number 1: missing field `name`",
+        ),
+        (
+            "[[app]]\nname = ' x'\n",
+            "`name`: allowed: 1 to 128 characters",
+        ),
+        ("app = 3\n", "write one [[app]]"),
+        ("app = [3]\n", "write one [[app]]"),
+        (
+            "\n[[apps]]\n",
+            "line 2: \"apps\" is not known here; allowed: [[app]], desktop",
+        ),
+        ("desktop = 'no'", "`desktop` is true or false"),
+        ("\n\n[[app]\n", "line 3: "),
+    ] {
+        let said = complaint(text);
+        assert!(said.contains(expected), "{text}\nsays: {said}");
     }
 }
 

@@ -197,7 +197,7 @@ impl Host {
                 self.tenancy.stop_all(now)
             }
         };
-        for effect in effects {
+        for effect in &effects {
             self.perform(effect, step);
         }
         self.check_all(step);
@@ -228,8 +228,8 @@ impl Host {
         self.open.remove(&ticket).expect("an answer to a request")
     }
 
-    fn perform(&mut self, effect: Effect, step: Step) {
-        match effect {
+    fn perform(&mut self, effect: &Effect, step: Step) {
+        match *effect {
             Effect::Begin {
                 ticket,
                 client,
@@ -269,36 +269,40 @@ impl Host {
             Effect::Ended { .. } => panic!("nothing is gone that was not reported"),
             Effect::StartApp {
                 run, client, app, ..
-            } => {
-                let mut sessions = self.sessions.values();
-                assert!(
-                    sessions.any(|s| s.client == client && s.live && !s.guest && s.told.is_none())
-                );
-                assert!(
-                    self.apps.values().all(|app| app.client != client),
-                    "an app runs twice"
-                );
-                let app = AppModel {
-                    client,
-                    app,
-                    stopped: false,
-                    exited: false,
-                    away: None,
-                };
-                assert!(self.apps.insert(run, app).is_none());
-            }
-            Effect::StopApp { run } => {
-                let app = self.apps.get_mut(&run).expect("an app that is here");
-                assert!(app.runs(), "stopped twice, or after its end");
-                app.stopped = true;
-                if let (Step::Tick { .. }, Some(away)) = (step, app.away) {
-                    let linger = linger(self.rules, app.app);
-                    assert!(
-                        linger.is_some_and(|linger| self.now >= away + linger),
-                        "too early"
-                    );
-                }
-            }
+            } => self.start(run, client, app),
+            Effect::StopApp { run } => self.stop(run, step),
+        }
+    }
+
+    fn start(&mut self, run: RunId, client: Client, app: AppId) {
+        let mut sessions = self.sessions.values();
+        let shows = |s: &SessionModel| s.client == client && s.live && !s.guest && s.told.is_none();
+        assert!(
+            sessions.any(shows),
+            "an app starts before its session is live"
+        );
+        let mut apps = self.apps.values();
+        assert!(apps.all(|app| app.client != client), "an app runs twice");
+        let app = AppModel {
+            client,
+            app,
+            stopped: false,
+            exited: false,
+            away: None,
+        };
+        assert!(self.apps.insert(run, app).is_none());
+    }
+
+    fn stop(&mut self, run: RunId, step: Step) {
+        let app = self.apps.get_mut(&run).expect("an app that is here");
+        assert!(app.runs(), "stopped twice, or after its end");
+        app.stopped = true;
+        if let (Step::Tick { .. }, Some(away)) = (step, app.away) {
+            let linger = linger(self.rules, app.app);
+            assert!(
+                linger.is_some_and(|linger| self.now >= away + linger),
+                "too early"
+            );
         }
     }
 

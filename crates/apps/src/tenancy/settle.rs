@@ -83,7 +83,7 @@ impl Tenancy {
         let host = host.map(|host| (host.client, host.mode));
         let tenant = &mut self.tenants[index];
         let wish = tenant.next.take();
-        effects.extend(wish.map(|wish| tenant.begin(wish, host)));
+        effects.extend(wish.map(|wish| tenant.begin(&wish, host)));
         true
     }
 
@@ -98,7 +98,7 @@ impl Tenancy {
 
 impl Tenant {
     /// Begins what was wished for: with the app that runs, or one to be started.
-    fn begin(&mut self, wish: Wish, host: Option<(Client, Mode)>) -> Effect {
+    fn begin(&mut self, wish: &Wish, host: Option<(Client, Mode)>) -> Effect {
         let resumed = matches!(self.run, Run::Running(_));
         let (client, ticket, app) = (self.client, wish.ticket, wish.wanted.app);
         self.session = Some(Session {

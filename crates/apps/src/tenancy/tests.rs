@@ -471,3 +471,21 @@ fn words_for_conflicts_are_read_and_others_told() {
     assert_eq!(Places::new(0), None);
     assert_eq!(Places::new(17), None);
 }
+
+#[test]
+fn an_app_that_somebody_still_watches_makes_no_place() {
+    let mut story = Story::new(Rules {
+        conflict: ModeConflict::Join,
+        places: Places::new(1).unwrap(),
+        linger: Linger::default(),
+    });
+    let (ana, run) = story.streams(ANA, STEAM);
+    let (ben, effects) = story.resume(BEN);
+    assert_eq!(effects, [join(ben, BEN, ANA, STEAM)]);
+    story.gone(ana, EndReason::Lost);
+    story.tenancy.set_conflict(ModeConflict::Separate);
+    let (cleo, effects) = story.launch(CLEO, DESKTOP);
+    assert_eq!(effects, [refuse(cleo, Refusal::Full { max: 1 })]);
+    story.gone(ben, EndReason::Lost);
+    assert_eq!(story.launch(CLEO, DESKTOP).1, [stop(run)]);
+}
