@@ -48,16 +48,14 @@ impl Backend {
         }
     }
 
-    /// Whether it codes anything here; the last reason why not.
+    /// Whether it codes anything here; if not, why not the first of its codecs.
     fn works(&self) -> Result<(), EncodeError> {
-        let mut outcome = Err(EncodeError::NoBackend);
-        for codec in self.codecs {
-            outcome = self.runs(*codec);
-            if outcome.is_ok() {
-                break;
-            }
+        let mut outcomes = self.codecs.iter().map(|codec| self.runs(*codec));
+        let first = outcomes.next().unwrap_or(Err(EncodeError::NoBackend));
+        if outcomes.any(|outcome| outcome.is_ok()) {
+            return Ok(());
         }
-        outcome
+        first
     }
 }
 
