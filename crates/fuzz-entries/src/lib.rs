@@ -1,6 +1,8 @@
 //! One entry for each parser of bytes from outside. The fuzz targets under `fuzz/` call them with
 //! what the fuzzer makes up, and a test calls them with every corpus that was kept.
 
+mod gamestream;
+
 use capture::SourceSpec;
 use capture::barcode::Barcode;
 use control::origin::{Authority, Origin};
@@ -33,6 +35,12 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("input_motion", input_motion),
     ("input_event", input_event),
     ("apps_toml", apps_toml),
+    ("gamestream_http", gamestream::http),
+    ("gamestream_pairing", gamestream::pairing),
+    ("gamestream_rtsp", gamestream::rtsp),
+    ("gamestream_rtsp_encrypted", gamestream::rtsp_encrypted),
+    ("gamestream_control", gamestream::control),
+    ("gamestream_input", gamestream::input),
 ];
 
 /// Runs the entry of that name; `false` when there is none.
