@@ -4,6 +4,7 @@
 mod calls;
 mod input;
 mod method;
+mod moonlight;
 mod notification;
 mod reference;
 mod role;
@@ -17,6 +18,10 @@ pub use calls::{
 };
 pub use input::{InputEvent, InputState, TouchPhase};
 pub use method::{Method, MethodInfo, method_table, methods};
+pub use moonlight::{
+    ChangeMoonlightClient, EnterPin, MoonlightClient, MoonlightClientId, MoonlightClientList,
+    PairingId, PairingList, PendingPairing,
+};
 pub use notification::{
     ClipboardChanged, ControlRequest, CursorMoved, CursorShape, FrameFigures, Nothing,
     Notification, NotificationInfo, SecondFigures, SessionEnded, SignalLost, StatsFrames,

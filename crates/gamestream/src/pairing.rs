@@ -30,7 +30,7 @@ pub struct PendingPairing {
 /// Why a PIN was not taken.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct PinRefused(#[from] gamestream_proto::Error);
+pub struct PinRefused(#[from] pub gamestream_proto::Error);
 
 struct State {
     desk: PairingDesk,

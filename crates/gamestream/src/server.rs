@@ -315,6 +315,12 @@ impl Server {
         Ok(client)
     }
 
+    /// The sessions of a client.
+    pub fn sessions_of(&self, client: &PairedClient) -> impl Iterator<Item = ViewerId> + use<> {
+        let sessions = self.registry.of_client(client.fingerprint());
+        sessions.into_iter().map(|session| session.viewer())
+    }
+
     fn end_sessions(&self, client: &PairedClient) {
         for session in self.registry.of_client(client.fingerprint()) {
             session.end(EndReason::Operator);

@@ -42,6 +42,10 @@ pub(crate) enum Command {
     Share(ShareFlags),
     /// Call a method of a running host and print its result (docs/rpc/reference.md lists them).
     Call(CallFlags),
+    /// Enter the PIN that a Moonlight client shows, and wait until it is paired.
+    Pair(PairFlags),
+    /// List the paired Moonlight clients; say what each may do; remove one.
+    Clients(ClientsFlags),
     /// List the picture sources there are.
     Sources,
     /// List the encoders in this build, and whether each works here.
@@ -242,6 +246,66 @@ pub(crate) struct CallFlags {
     pub(crate) host: HostFlags,
 }
 
+/// Flags of `heliostat pair`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PairFlags {
+    /// The four digits, or `-` to read them from standard input.
+    #[arg(value_name = "PIN")]
+    pub(crate) pin: String,
+    /// Which client, where several wait.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) client: Option<u64>,
+    /// What to call the client.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Where the host listens.
+    #[command(flatten)]
+    pub(crate) host: HostFlags,
+}
+
+/// Flags of `heliostat clients`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ClientsFlags {
+    /// What to do; without it they are listed.
+    #[command(subcommand)]
+    pub(crate) command: Option<ClientsCommand>,
+    /// Where the host listens.
+    #[command(flatten)]
+    pub(crate) host: HostFlags,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ClientsCommand {
+    /// List them.
+    List,
+    /// Call one something else.
+    Rename {
+        /// Its number.
+        id: u32,
+        /// 1 to 64 characters.
+        name: String,
+    },
+    /// Say what one may do, and until when. Sessions with other rights end at once.
+    Allow {
+        /// Its number.
+        id: u32,
+        /// viewer (watches), controller, or admin (takes control without asking).
+        #[arg(long, value_name = "ROLE", value_parser = ["viewer", "controller", "admin"])]
+        role: Option<String>,
+        /// Which input counts, such as keyboard,mouse,pads; none for nothing.
+        #[arg(long, value_name = "CLASSES", value_delimiter = ',', value_parser = ["keyboard", "mouse", "pads", "none"])]
+        input: Vec<String>,
+        /// It stays paired this long: 90s, 30m, 1h, 7d, or forever.
+        #[arg(long = "for", value_name = "TIME")]
+        stay: Option<Stay>,
+    },
+    /// Forget one, and end its streams.
+    Remove {
+        /// Its number.
+        id: u32,
+    },
+}
+
 /// Which running host is meant.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct HostFlags {
@@ -286,6 +350,26 @@ impl FromStr for Lifetime {
         seconds
             .map(|seconds| Self(Duration::from_secs(seconds)))
             .ok_or(LifetimeError)
+    }
+}
+
+/// How long a client stays paired.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stay {
+    /// Until somebody removes it.
+    Forever,
+    /// That long.
+    For(Duration),
+}
+
+impl FromStr for Stay {
+    type Err = LifetimeError;
+
+    fn from_str(text: &str) -> Result<Self, LifetimeError> {
+        match text {
+            "forever" => Ok(Self::Forever),
+            time => time.parse().map(|Lifetime(time)| Self::For(time)),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod cli;
 mod manage;
+mod moonlight;
 mod serve;
 mod stdio;
 
@@ -64,6 +65,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Call(flags)) => {
             let config = resolve(&flags.host.settings())?.config;
             manage::call(&flags, &config)
+        }
+        Some(Command::Pair(flags)) => {
+            let config = resolve(&flags.host.settings())?.config;
+            moonlight::pair(&flags, &config)
+        }
+        Some(Command::Clients(flags)) => {
+            let config = resolve(&flags.host.settings())?.config;
+            moonlight::clients(&flags, &config)
         }
         Some(Command::Sources) => list_sources(),
         Some(Command::Encoders) => list_encoders(),

@@ -23,7 +23,7 @@ struct ShareLink {
 }
 
 /// The host that listens where the configuration says.
-fn connect(config: &Config) -> anyhow::Result<Client> {
+pub(crate) fn connect(config: &Config) -> anyhow::Result<Client> {
     let path = socket_path(config.runtime_dir.as_deref(), config.listen.port());
     Client::connect(&path).map_err(|error| {
         let ip = config.listen.ip();

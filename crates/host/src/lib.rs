@@ -12,6 +12,7 @@ mod input;
 mod jetkvm;
 mod media_host;
 mod moonlight;
+mod pairing;
 mod port_owner;
 mod serve;
 mod settings;

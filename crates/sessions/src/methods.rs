@@ -7,15 +7,17 @@ use crate::caller::Caller;
 use crate::engine::{Engine, EngineError, OfferError};
 use crate::identity::LinksError;
 use crate::jsonrpc::RpcError;
+use crate::moonlight::MoonlightClients;
 use crate::room::{Command, Refusal};
 use crate::sdpfrag;
 use crate::session::{Ended, Joining, Refused, SessionHandle};
 use control_api::{
-    AskResult, CandidateParams, Choice, ClipboardText, ControlAnswer, CreateShareLink, EncoderList,
-    EndReason, HostState, Method, MethodInfo, NoParams, OfferParams, OfferResult, PauseParams,
-    PingResult, PolicyParams, SelectEncoder, SelectSource, SendInput, SessionId, SessionList,
-    SessionParams, ShareLink, ShareLinkId, ShareLinkList, SourceList, StreamChange,
-    StreamParameters, SubscribeParams, VideoInputState, methods,
+    AskResult, CandidateParams, ChangeMoonlightClient, Choice, ClipboardText, ControlAnswer,
+    CreateShareLink, EncoderList, EndReason, EnterPin, HostState, Method, MethodInfo,
+    MoonlightClient, MoonlightClientId, MoonlightClientList, NoParams, OfferParams, OfferResult,
+    PairingId, PairingList, PauseParams, PingResult, PolicyParams, SelectEncoder, SelectSource,
+    SendInput, SessionId, SessionList, SessionParams, ShareLink, ShareLinkId, ShareLinkList,
+    SourceList, StreamChange, StreamParameters, SubscribeParams, VideoInputState, methods,
 };
 use events::ViewerId;
 use media::MonoTime;
@@ -102,6 +104,12 @@ handlers! {
     CreateShareLink => create_share_link;
     ListShareLinks => list_share_links;
     RevokeShareLink => revoke_share_link;
+    ListPairings => list_pairings;
+    EnterPin => enter_pin;
+    RefusePairing => refuse_pairing;
+    ListMoonlightClients => list_moonlight_clients;
+    ChangeMoonlightClient => change_moonlight_client;
+    RemoveMoonlightClient => remove_moonlight_client;
     Quit => quit, then stop_host;
 }
 
@@ -440,6 +448,49 @@ async fn revoke_share_link(caller: Arc<Caller>, params: ShareLinkId) -> Result<(
         caller.hub.end_login(login);
     }
     Ok(())
+}
+
+/// Whoever serves Moonlight clients.
+fn moonlight(caller: &Caller) -> Result<Arc<dyn MoonlightClients>, RpcError> {
+    let served = caller.hub.engine().moonlight();
+    let why = "this host serves no Moonlight clients: start it with --moonlight";
+    Ok(served.ok_or_else(|| EngineError::Unsupported(why.to_owned()))?)
+}
+
+async fn list_pairings(caller: Arc<Caller>, _: NoParams) -> Result<PairingList, RpcError> {
+    let pairings = moonlight(&caller)?.pairings();
+    Ok(PairingList { pairings })
+}
+
+async fn enter_pin(caller: Arc<Caller>, params: EnterPin) -> Result<(), RpcError> {
+    Ok(moonlight(&caller)?.enter_pin(&params)?)
+}
+
+async fn refuse_pairing(caller: Arc<Caller>, params: PairingId) -> Result<(), RpcError> {
+    moonlight(&caller)?.refuse_pairing(params.id);
+    Ok(())
+}
+
+async fn list_moonlight_clients(
+    caller: Arc<Caller>,
+    _: NoParams,
+) -> Result<MoonlightClientList, RpcError> {
+    let clients = moonlight(&caller)?.clients();
+    Ok(MoonlightClientList { clients })
+}
+
+async fn change_moonlight_client(
+    caller: Arc<Caller>,
+    params: ChangeMoonlightClient,
+) -> Result<MoonlightClient, RpcError> {
+    Ok(moonlight(&caller)?.change_client(&params)?)
+}
+
+async fn remove_moonlight_client(
+    caller: Arc<Caller>,
+    params: MoonlightClientId,
+) -> Result<(), RpcError> {
+    Ok(moonlight(&caller)?.remove_client(params.id)?)
 }
 
 async fn quit(_: Arc<Caller>, _: NoParams) -> Result<(), RpcError> {
