@@ -29,6 +29,7 @@ pub use apps::process::Surroundings;
 pub use apps::tenancy::{ModeConflict, Places, Rules};
 pub use apps::{AppsError, Linger};
 pub use error::Error;
+pub use gamestream_proto::Error as PinError;
 pub use gamestream_proto::constants::Ports;
 pub use gamestream_proto::http::{CodecMode, CodecSupport};
 pub use host::{Begun, Host};

@@ -1,5 +1,6 @@
 //! The command line, from which help, completions and the man page are made.
 
+use crate::probe::ProbeCommand;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use host::config::Layer;
@@ -59,6 +60,11 @@ pub(crate) enum Command {
     },
     /// Measure latency from drawing to the page, for real.
     Bench(BenchFlags),
+    /// Be a client of a host, and measure what it does.
+    Probe {
+        #[command(subcommand)]
+        client: ProbeCommand,
+    },
     /// Show the bench's pattern.
     #[command(hide = true)]
     BenchPattern {
@@ -310,10 +316,10 @@ pub(crate) enum ClientsCommand {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct HostFlags {
     /// Where the host listens [default: 127.0.0.1:8080]; its port tells hosts apart.
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, global = true, value_name = "ADDR:PORT")]
     listen: Option<String>,
     /// Configuration file instead of ~/.config/heliostat/config.toml.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 

@@ -4,6 +4,7 @@ mod bench;
 mod cli;
 mod manage;
 mod moonlight;
+mod probe;
 mod serve;
 mod stdio;
 
@@ -81,6 +82,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             command: ConfigCommand::Show(settings),
         }) => print(&resolve(&settings)?.to_string()),
         Some(Command::Bench(flags)) => bench::bench(&flags),
+        Some(Command::Probe { client }) => probe::probe(&client),
         Some(Command::BenchPattern { arguments }) => {
             ::bench::pattern_child(&arguments)?;
             Ok(ExitCode::SUCCESS)

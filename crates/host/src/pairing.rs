@@ -27,7 +27,13 @@ impl sessions::MoonlightClients for Paired {
     fn enter_pin(&self, entered: &EnterPin) -> Result<(), EngineError> {
         let EnterPin { pin, id, name } = entered;
         let taken = self.0.enter_pin(pin, *id, name.as_deref());
-        taken.map_err(|PinRefused(why)| EngineError::Failed(why.to_string()))
+        taken.map_err(|PinRefused(why)| match why {
+            gamestream::PinError::OutOfRange { range, .. } => EngineError::Parameter {
+                field: "pin",
+                message: format!("it must be {range}"),
+            },
+            why => EngineError::Failed(why.to_string()),
+        })
     }
 
     fn refuse_pairing(&self, id: u64) {

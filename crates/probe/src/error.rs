@@ -183,6 +183,9 @@ pub enum OptionError {
     /// Not a share of packets to drop.
     #[error("{0:?} is not PERCENT or PERCENT:BURST")]
     Drop(String),
+    /// Not a share of packets to hold back.
+    #[error("{0:?} is not PERCENT or PERCENT:BEHIND")]
+    Late(String),
     /// A packet size that no packet has.
     #[error("packet size {0} is out of range: 256 to 1392, a multiple of 16")]
     PacketSize(u32),

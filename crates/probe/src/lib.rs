@@ -33,8 +33,8 @@ pub use error::{AnswerError, Error, OptionError, ScriptError, StateError};
 pub use identity::{CertificateFacts, Identity};
 pub use input::{Action, Script, parse_line};
 pub use options::{
-    AudioLayout, Codec, DropPlan, DropShare, Encryption, HostAddress, Options, PacketSize,
-    StreamOptions,
+    AudioLayout, Codec, DropPlan, DropShare, Encryption, HostAddress, LateShare, Options,
+    PacketSize, StreamOptions,
 };
 pub use report::{
     AudioReport, BitstreamReport, DecodeReport, PacketReport, Percentiles, Repair, Report, Spread,

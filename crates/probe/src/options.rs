@@ -244,6 +244,8 @@ pub struct DropPlan {
     pub frames: Vec<u32>,
     /// A share of the audio packets, in runs.
     pub audio: Option<DropShare>,
+    /// A share of the video packets that is not lost but late.
+    pub late: Option<LateShare>,
     /// Decides which packets; the same seed gives the same choice.
     pub seed: u64,
 }
@@ -261,14 +263,35 @@ impl FromStr for DropShare {
     type Err = OptionError;
 
     fn from_str(text: &str) -> Result<Self, OptionError> {
-        let wrong = || OptionError::Drop(text.to_owned());
-        let (percent, burst) = text.split_once(':').unwrap_or((text, "1"));
-        let percent: f64 = percent.parse().map_err(|_| wrong())?;
-        let burst: u32 = burst.parse().map_err(|_| wrong())?;
-        if !(0.0..=100.0).contains(&percent) || burst == 0 {
-            return Err(wrong());
-        }
-        Ok(Self { percent, burst })
+        let share = share(text).ok_or_else(|| OptionError::Drop(text.to_owned()));
+        share.map(|(percent, burst)| Self { percent, burst })
+    }
+}
+
+/// `PERCENT` or `PERCENT:COUNT`.
+fn share(text: &str) -> Option<(f64, u32)> {
+    let (percent, count) = text.split_once(':').unwrap_or((text, "1"));
+    let percent: f64 = percent.parse().ok()?;
+    let count: u32 = count.parse().ok()?;
+    let sound = (0.0..=100.0).contains(&percent) && count > 0;
+    sound.then_some((percent, count))
+}
+
+/// A share of packets that come after `behind` of those that were sent later.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LateShare {
+    /// 0 to 100.
+    pub percent: f64,
+    /// Packets that overtake it.
+    pub behind: u32,
+}
+
+impl FromStr for LateShare {
+    type Err = OptionError;
+
+    fn from_str(text: &str) -> Result<Self, OptionError> {
+        let share = share(text).ok_or_else(|| OptionError::Late(text.to_owned()));
+        share.map(|(percent, behind)| Self { percent, behind })
     }
 }
 
@@ -378,6 +401,7 @@ mod tests {
         assert_eq!((share.percent, share.burst), (2.5, 3));
         for wrong in ["101", "-1", "1:0", "x", "NaN"] {
             assert!(wrong.parse::<DropShare>().is_err(), "{wrong}");
+            assert!(wrong.parse::<LateShare>().is_err(), "{wrong}");
         }
         assert!(PacketSize::new(1392).is_ok() && PacketSize::new(1000).is_err());
     }

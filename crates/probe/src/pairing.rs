@@ -11,6 +11,15 @@ use crate::{Error, Identity};
 const SECRET_LEN: usize = 16;
 const HASH_LEN: usize = 32;
 
+/// Four digits that nobody can foresee, to be shown to whoever sits at the host.
+///
+/// # Errors
+/// [`Error::Crypto`].
+pub fn random_pin() -> Result<String, Error> {
+    let number = u64::from_be_bytes(random()?);
+    Ok(format!("{:04}", number % 10_000))
+}
+
 /// A pairing under way.
 #[derive(Debug)]
 pub struct Pairing {
@@ -201,6 +210,13 @@ mod tests {
             pair("1234", "1234", true),
             Err(Error::PairingForged)
         ));
+    }
+
+    #[test]
+    fn a_pin_that_is_made_up_can_be_used() {
+        let pins: Vec<_> = (0..20).map(|_| random_pin().unwrap()).collect();
+        assert!(pins.iter().all(|pin| Pairing::new(pin).is_ok()), "{pins:?}");
+        assert!(pins.iter().any(|pin| *pin != pins[0]), "{pins:?}");
     }
 
     #[test]

@@ -167,6 +167,11 @@ fn opened(
     variant: &'static Variant,
     config: &EncoderConfig,
 ) -> Result<Box<dyn Encoder>, EncodeError> {
+    // One that opens may still keep pictures back, which the trial shows.
+    trial::outcome(variant, config.codec).map_err(|why| EncodeError::Unavailable {
+        name: variant.name,
+        why,
+    })?;
     Ok(Box::new(Ffmpeg::open(variant, config)?))
 }
 

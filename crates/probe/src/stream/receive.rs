@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use media::MonoTime;
 
-use super::drop::Dropper;
+use super::drop::{Delayer, Dropper};
 use super::link::{Outbox, socket_towards};
 use super::stop::Stop;
 use crate::Error;
@@ -101,6 +101,7 @@ pub(super) struct VideoPath<'a> {
     gate: FrameGate,
     checker: Checker,
     dropper: Dropper,
+    delayer: Delayer,
     dropped_frames: Vec<u32>,
     invalidates: bool,
 }
@@ -131,6 +132,7 @@ impl<'a> VideoPath<'a> {
             gate: FrameGate::new(agreement.codec, agreement.invalidates_references),
             checker: Checker::new(agreement.codec),
             dropper: Dropper::new(plan.video, plan.seed),
+            delayer: Delayer::new(plan.late, plan.seed.wrapping_add(2)),
             dropped_frames: plan.frames.clone(),
             invalidates: agreement.invalidates_references,
         })
@@ -153,7 +155,14 @@ impl<'a> VideoPath<'a> {
                 Some(key) => unseal(key, datagram, &mut plain).map(|length| &plain[..length]),
             };
             match packet {
-                Some(packet) => self.push(packet, now),
+                Some(packet) if self.delayer.holds(packet) => {}
+                Some(packet) => {
+                    self.push(packet, now);
+                    self.delayer.overtaken();
+                    while let Some(late) = self.delayer.due() {
+                        self.push(&late, now);
+                    }
+                }
                 None => lock(self.collector).violation(Violation::NotAuthentic, 1),
             }
         }
