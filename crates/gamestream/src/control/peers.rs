@@ -98,7 +98,7 @@ impl Peers {
         self.connected.insert(
             peer,
             Connected {
-                translator: Translator::new(&session.agreed),
+                translator: Translator::new(),
                 session,
                 opener,
                 sealer,

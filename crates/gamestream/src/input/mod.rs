@@ -2,22 +2,28 @@
 //! decides nothing: who may do what is for those who take the events.
 
 mod keys;
+mod pads;
+mod pointing;
 
-use crate::session::Agreed;
-use gamestream_proto::control::{HostMessage, Rumble};
+use gamestream_proto::control::HostMessage;
 use gamestream_proto::input::{AbsoluteMouse, InputPacket, MouseButton};
 use input::{Button, Feedback, InputEvent};
+use pads::Pads;
 
 /// Translates for one client.
 #[derive(Debug)]
 pub(crate) struct Translator {
     /// Whether the client wants to hear of rumble.
     haptics: bool,
+    pads: Pads,
 }
 
 impl Translator {
-    pub(crate) fn new(_agreed: &Agreed) -> Self {
-        Self { haptics: true }
+    pub(crate) fn new() -> Self {
+        Self {
+            haptics: true,
+            pads: Pads::default(),
+        }
     }
 
     /// Hands what a packet means to `each`, in order.
@@ -53,24 +59,29 @@ impl Translator {
                 dx: i32::from(*amount),
                 dy: 0,
             }),
-            _ => {}
+            InputPacket::Touch(touch) => {
+                if let Some(event) = pointing::finger(touch) {
+                    each(event);
+                }
+            }
+            InputPacket::Pen(pen) => each(pointing::pen(pen)),
+            InputPacket::Controller(state) => self.pads.state(state, each),
+            InputPacket::ControllerArrival(arrival) => self.pads.arrived(arrival, each),
+            InputPacket::ControllerTouch(touch) => self.pads.touched(touch, each),
+            InputPacket::ControllerMotion(motion) => self.pads.moved(motion, each),
+            InputPacket::ControllerBattery(battery) => self.pads.battery(battery, each),
         }
     }
 
     /// What the client is told about a device of its.
     pub(crate) fn feedback(&self, feedback: Feedback) -> Option<HostMessage> {
-        match feedback {
-            Feedback::Rumble {
-                index,
-                strong,
-                weak,
-                ..
-            } if self.haptics => Some(HostMessage::Rumble(Rumble {
-                number: index,
-                low: strong,
-                high: weak,
-            })),
-            _ => None,
+        let shakes = matches!(
+            feedback,
+            Feedback::Rumble { .. } | Feedback::TriggerRumble { .. }
+        );
+        match shakes && !self.haptics {
+            true => None,
+            false => pads::told(feedback),
         }
     }
 }
