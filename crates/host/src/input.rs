@@ -72,8 +72,11 @@ impl Injectors {
         let desk = Desk::start(DeskParts {
             open: self.for_source(source),
             on_feedback: Box::new(move |viewer, feedback| {
-                if !moonlight.feedback(viewer, feedback) {
-                    hub.feedback(viewer, input::wire::feedback(feedback));
+                if moonlight.feedback(viewer, feedback) {
+                    return;
+                }
+                if let Some(message) = input::wire::feedback(feedback) {
+                    hub.feedback(viewer, message);
                 }
             }),
             on_state: Box::new(move |state| shown.show(state)),
