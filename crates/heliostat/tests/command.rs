@@ -35,6 +35,41 @@ fn help_man_page_and_completions_come_from_the_same_definitions() {
 }
 
 #[test]
+fn the_probe_says_what_it_can_do_and_fails_in_words() {
+    let help = stdout(&heliostat(&["probe", "moonlight", "--help"]));
+    for verb in ["info", "pair", "list", "stream", "quit", "unpair"] {
+        assert!(help.contains(&format!("\n  {verb} ")), "{verb} in\n{help}");
+    }
+    let help = stdout(&heliostat(&["probe", "moonlight", "stream", "--help"]));
+    for flag in ["--rfi", "--drop-video", "--encryption", "--json"] {
+        assert!(help.contains(flag), "{flag} in\n{help}");
+    }
+    let state = tempfile::tempdir().unwrap();
+    let probe = |target: &str, verb: &[&str]| {
+        let folder = state.path().to_str().unwrap();
+        let start = ["probe", "moonlight", target, "--state-dir", folder];
+        heliostat(&[&start, verb].concat())
+    };
+    // Nothing listens on the discard port of a machine of today.
+    for (target, verb, says) in [
+        ("127.0.0.1:9", &["info"][..], "127.0.0.1:9 does not answer"),
+        ("127.0.0.1:9", &["pair", "12"], "four digits"),
+        ("127.0.0.1:9", &["list"], "pair first"),
+        ("a b", &["info"], "HOST:PORT"),
+        (
+            "::1",
+            &["stream", "x", "--packet-size", "1000"],
+            "multiple of 16",
+        ),
+    ] {
+        let output = probe(target, verb);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{verb:?}");
+        assert!(message.contains(says), "{verb:?}: {message}");
+    }
+}
+
+#[test]
 fn lists_name_what_flags_take() {
     assert!(stdout(&heliostat(&["sources"])).contains("test-pattern"));
     assert!(stdout(&heliostat(&["encoders"])).contains("x264"));

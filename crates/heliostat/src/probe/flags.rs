@@ -38,7 +38,13 @@ pub(crate) struct MoonlightFlags {
     #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1")]
     pub(crate) host: HostAddress,
     /// Folder with the probe's key and the hosts it knows [default: probe/ in the host's state folder].
-    #[arg(long, global = true, value_name = "DIR")]
+    // A name of its own: that of a global flag reaches up to the host's flags.
+    #[arg(
+        id = "probe-state-dir",
+        long = "state-dir",
+        global = true,
+        value_name = "DIR"
+    )]
     pub(crate) state_dir: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) verb: Verb,
