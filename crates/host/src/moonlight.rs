@@ -11,7 +11,7 @@ use control_api::{EndReason, Via};
 use encode::BACKENDS;
 use events::{EventSink, ViewerId, ViewerIds};
 use gamestream::{Begun, CodecMode, CodecSupport, Server, Surroundings};
-use input::{Desk, Feedback, InputEvent};
+use input::{Desk, Feedback, InputEvent, PenEvent};
 use media::{Codec, StreamParams};
 use pipeline::Pipeline;
 use sessions::{Admission, Hub, Identity, LoginId, Session};
@@ -277,14 +277,13 @@ impl gamestream::Host for MoonlightHost {
         }
     }
 
-    fn input(&self, viewer: ViewerId, event: InputEvent) {
-        let event = match event {
-            InputEvent::MoveTo { x, y } => {
-                let [x, y] = self.placed(viewer, [x, y]);
-                InputEvent::MoveTo { x, y }
-            }
-            event => event,
-        };
+    fn input(&self, viewer: ViewerId, mut event: InputEvent) {
+        if let InputEvent::MoveTo { x, y }
+        | InputEvent::Touch { x, y, .. }
+        | InputEvent::Pen(PenEvent { x, y, .. }) = &mut event
+        {
+            [*x, *y] = self.placed(viewer, [*x, *y]);
+        }
         if is_deliberate(&event) {
             self.reach(viewer);
         }
@@ -297,7 +296,10 @@ impl gamestream::Host for MoonlightHost {
 const fn is_deliberate(event: &InputEvent) -> bool {
     match event {
         InputEvent::Key { down, .. } | InputEvent::Button { down, .. } => *down,
-        InputEvent::Text(_) | InputEvent::Wheel { .. } | InputEvent::Touch { .. } => true,
+        InputEvent::Text(_)
+        | InputEvent::Wheel { .. }
+        | InputEvent::Touch { .. }
+        | InputEvent::Pen(_) => true,
         InputEvent::MoveTo { .. } | InputEvent::MoveBy { .. } | InputEvent::Pad(_) => false,
     }
 }

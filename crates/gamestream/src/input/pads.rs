@@ -151,12 +151,7 @@ impl Pads {
     }
 
     /// What comes of a controller that was not introduced means nothing.
-    fn tell(
-        &self,
-        index: u8,
-        each: &mut dyn FnMut(InputEvent),
-        event: impl FnOnce() -> PadEvent,
-    ) {
+    fn tell(&self, index: u8, each: &mut dyn FnMut(InputEvent), event: impl FnOnce() -> PadEvent) {
         if self.has(index) {
             each(InputEvent::Pad(event()));
         }
