@@ -7,13 +7,19 @@ mod backends;
 mod clock;
 mod frame;
 mod layout;
+mod opening;
 mod opus;
+mod pace;
+mod pipeline;
 #[cfg(feature = "pipewire")]
 mod pipewire;
 mod priority;
 mod pulse;
+mod queue;
 mod source;
+mod status;
 mod stop;
+mod stream;
 mod synthetic;
 
 pub use crate::opus::{OpusConfig, OpusDecoder, OpusEncoder, OpusError, Quality, RateControl};
@@ -24,7 +30,12 @@ pub use frame::AudioFrame;
 pub use layout::{
     AudioFormat, ChannelLayout, FrameDuration, MAX_CHANNELS, SAMPLE_RATE_HZ, Speaker,
 };
+pub use pipeline::{
+    AcquireError, AudioLease, AudioOptions, AudioPipeline, AudioRequest, WithoutSource,
+};
 pub use pulse::Pulse;
+pub use queue::{MAX_QUEUE_DEPTH, OpusFrame, OpusQueue};
 pub use source::{AudioServers, Heard, HostAudio, Source, SourceError, SourceInfo, SourceRequest};
+pub use status::{AudioState, AudioStatus};
 pub use stop::StopSignal;
 pub use synthetic::{Silence, TONES_HZ, Tone};

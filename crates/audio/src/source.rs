@@ -99,10 +99,10 @@ impl SourceError {
     }
 }
 
-/// A source of sound. The thread that opens it drives it and drops it, which puts back whatever
-/// was changed on the host.
-pub trait Source {
-    /// What it is; this may change when the host's default sink does.
+/// A source of sound. It is driven by one thread. Dropping it puts back whatever was changed on the
+/// host, which may take as long as a server takes to answer.
+pub trait Source: Send {
+    /// What it is.
     fn info(&self) -> SourceInfo;
 
     /// Sleeps until the next frame is complete, and copies it to `frame`, which has the format that

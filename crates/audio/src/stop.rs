@@ -43,6 +43,11 @@ impl StopSignal {
         self.0.raised.load(Ordering::Acquire)
     }
 
+    /// Readable once the signal is raised, for another signal to wait on.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.0.wake.as_fd()
+    }
+
     /// Sleeps until `fd` (if any) is readable, the signal is raised, or `deadline` has come.
     ///
     /// # Errors

@@ -63,8 +63,8 @@ impl PipeWire {
     /// Connects and starts to capture.
     ///
     /// # Errors
-    /// [`SourceError::Absent`] without a server or a session manager, [`SourceError::Unsupported`]
-    /// for a target that it does not have.
+    /// [`SourceError::Absent`] without a server or a session manager, or for a target that it does
+    /// not have.
     pub fn open(request: &SourceRequest, stop: &StopSignal) -> Result<Self, SourceError> {
         let inlet = Arc::new(Inlet::new(request.format)?);
         let (quit, quits) = pw::channel::channel();

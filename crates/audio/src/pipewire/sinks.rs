@@ -90,14 +90,15 @@ fn tap_of(node: &Node) -> Tap {
     Tap {
         serial: Some(node.serial.clone()),
         is_sink: node.is_sink,
-        detail: node.description.clone(),
+        detail: format!("what {} plays", node.description),
         own: None,
     }
 }
 
 fn named(nodes: &[Node], target: &str) -> Result<Tap, SourceError> {
     let node = nodes.iter().find(|node| node.name == target);
-    node.map(tap_of).ok_or_else(|| SourceError::Unsupported {
+    // It may be plugged in later.
+    node.map(tap_of).ok_or_else(|| SourceError::Absent {
         what: format!("pipewire:{target}"),
         why: "the server has no sink or source so named".to_owned(),
     })

@@ -70,8 +70,8 @@ impl Pulse {
     /// Connects and starts to record.
     ///
     /// # Errors
-    /// [`SourceError::Absent`] without a server, [`SourceError::Unsupported`] for a target that it
-    /// does not have, or a sink that it does not make.
+    /// [`SourceError::Absent`] without a server, or for a target that it does not have;
+    /// [`SourceError::Unsupported`] where it makes no sink.
     pub fn open(request: &SourceRequest, stop: &StopSignal) -> Result<Self, SourceError> {
         let mut connection = Connection::open(request.servers.pulse.as_deref(), stop)?;
         let tap = sinks::choose(&mut connection, request, stop)?;

@@ -126,11 +126,16 @@ fn monitor_of(
 ) -> Result<Tap, SourceError> {
     let source = sink.monitor_source_name.clone();
     let source = source.ok_or_else(|| connection.absent("its sink has no monitor"))?;
-    let description = sink.description.as_deref().unwrap_or(&sink.name);
+    let detail = if follows_default {
+        "what the default sink plays".to_owned()
+    } else {
+        let description = sink.description.as_deref().unwrap_or(&sink.name);
+        format!("what {} plays", description.to_string_lossy())
+    };
     Ok(Tap {
         source,
         sink: Some(sink.name.clone()),
-        detail: format!("what {} plays", description.to_string_lossy()),
+        detail,
         own: None,
         follows_default,
     })
@@ -143,17 +148,18 @@ fn named(
     inventory: &Inventory,
     stop: &StopSignal,
 ) -> Result<Tap, SourceError> {
-    let unsupported = |why: &str| SourceError::Unsupported {
+    // It may be plugged in later.
+    let absent = |why: &str| SourceError::Absent {
         what: format!("pulse:{target}"),
         why: why.to_owned(),
     };
-    let name = CString::new(target).map_err(|_| unsupported("that is no name"))?;
+    let name = CString::new(target).map_err(|_| absent("that is no name"))?;
     if let Some(sink) = inventory.sink(&name) {
         return monitor_of(connection, sink, false);
     }
     let found = connection.ask::<LookupReply>(&Command::LookupSource(name.clone()), stop);
     found.map_err(|error| match error {
-        SourceError::Unsupported { .. } => unsupported("the server has no sink or source so named"),
+        SourceError::Unsupported { .. } => absent("the server has no sink or source so named"),
         other => other,
     })?;
     Ok(Tap {

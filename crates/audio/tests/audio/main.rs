@@ -4,6 +4,7 @@
 
 mod listener;
 mod opus;
+mod pipeline;
 #[cfg(feature = "pipewire")]
 mod pipewire;
 mod pulse;

@@ -109,7 +109,7 @@ fn a_named_sink_is_captured_and_one_that_is_not_there_is_told() {
     listener.hears_every_tone();
     let stop = StopSignal::new().unwrap();
     let opened = audio::open(&"pulse:nowhere".parse().unwrap(), &request, &stop);
-    let Err(error @ SourceError::Unsupported { .. }) = opened else {
+    let Err(error @ SourceError::Absent { .. }) = opened else {
         panic!("a sink that is not there was opened");
     };
     assert!(error.to_string().contains("nowhere"), "{error}");
