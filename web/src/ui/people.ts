@@ -103,5 +103,7 @@ export class People extends Panel {
 /** The page itself goes without saying. */
 function viaText(via: string | undefined): string | undefined {
   if (via === undefined || via === "web_socket") return undefined;
-  return { whep: "WHEP", jet_kvm: "JetKVM client", stdio: "embedded" }[via] ?? via;
+  return (
+    { whep: "WHEP", jet_kvm: "JetKVM client", stdio: "embedded", moonlight: "Moonlight" }[via] ?? via
+  );
 }
