@@ -134,7 +134,8 @@ pub(crate) struct SettingFlags {
     /// Owner-only file with the password of JetKVM clients; without it one is made up and printed.
     #[arg(long, value_name = "FILE")]
     jetkvm_password_file: Option<String>,
-    /// Where sound comes from: auto, none, pipewire[:TARGET], pulse[:SOURCE], or tone [default: auto].
+    /// Where sound comes from: auto, none, tone, pipewire or pulse; either with :SINK to name one
+    /// [default: auto].
     #[arg(long, value_name = "SOURCE")]
     audio: Option<String>,
     /// Serve Moonlight clients too, on the address of --listen.
