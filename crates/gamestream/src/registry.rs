@@ -119,3 +119,79 @@ impl Registry {
         sessions.iter().find(|session| which(session)).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::tests::session;
+    use std::net::SocketAddr;
+
+    fn registry() -> Registry {
+        let registry = Registry::new(Alarm::new().unwrap());
+        for number in [1, 2] {
+            registry.add(Arc::new(session(number)));
+        }
+        registry
+    }
+
+    fn route(number: u8, port: u16) -> Route {
+        Route {
+            remote: SocketAddr::from(([192, 0, 2, number], port)),
+            local: SocketAddr::from(([192, 0, 2, 99], 47998)),
+        }
+    }
+
+    fn ping(number: u8) -> [u8; PING_BYTES] {
+        let mut ping = [number; PING_BYTES];
+        ping[PING_PAYLOAD_BYTES..].copy_from_slice(&7_u32.to_be_bytes());
+        ping
+    }
+
+    fn video(registry: &Registry, number: u8) -> Option<Route> {
+        registry.get(ViewerId(number.into())).unwrap().video.route()
+    }
+
+    #[test]
+    fn only_its_owner_with_its_payload_says_where_video_goes() {
+        let registry = registry();
+        // Somebody else's address, somebody else's payload, the old four bytes, and too many.
+        registry.ping(Kind::Video, route(2, 5000), &ping(1));
+        registry.ping(Kind::Video, route(1, 5000), &ping(2));
+        registry.ping(Kind::Video, route(1, 5000), b"PING");
+        registry.ping(Kind::Video, route(1, 5000), &[1; 64]);
+        assert_eq!((video(&registry, 1), video(&registry, 2)), (None, None));
+        registry.ping(Kind::Video, route(1, 5000), &ping(1));
+        assert_eq!(video(&registry, 1), Some(route(1, 5000)));
+        assert_eq!(registry.get(ViewerId(1)).unwrap().audio.route(), None);
+        // A client behind a router that forgot it comes from another port.
+        registry.ping(Kind::Video, route(1, 5001), &ping(1));
+        assert_eq!(video(&registry, 1), Some(route(1, 5001)));
+        assert_eq!(video(&registry, 2), None);
+    }
+
+    #[test]
+    fn a_control_connection_is_its_owners_alone() {
+        let registry = registry();
+        let found = |data, number: u8| {
+            let from = IpAddr::from([192, 0, 2, number]);
+            registry
+                .by_connect_data(data, from)
+                .map(|session| session.viewer())
+        };
+        assert_eq!(found(1000, 1), Some(ViewerId(1)));
+        assert_eq!(
+            (found(1000, 2), found(1001, 1), found(0, 1)),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn strangers_are_known_by_their_address_and_forgotten_with_their_session() {
+        let registry = registry();
+        let address = IpAddr::from([192, 0, 2, 1]);
+        assert!(registry.knows_address(address));
+        registry.remove(ViewerId(1));
+        assert!(!registry.knows_address(address));
+        assert_eq!(registry.all().len(), 1);
+    }
+}

@@ -166,3 +166,88 @@ impl Lane {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::paired::Paired;
+    use gamestream_proto::http::DisplayMode;
+    use gamestream_proto::rtsp::{
+        AudioRequest, Chroma, ClientFeatures, ColourSpace, Encryption, VideoCodec,
+        VideoRequest as Wanted,
+    };
+    use media::Size;
+    use std::time::SystemTime;
+
+    /// 720p60 in H.264, stereo.
+    pub(crate) fn request() -> StreamRequest {
+        StreamRequest {
+            video: Wanted {
+                mode: DisplayMode::new(Size::new(1280, 720), 60).unwrap(),
+                refresh_rate_x100: None,
+                packet_bytes: 1392,
+                bitrate_kbps: 10_000,
+                bitrate_is_for_all: true,
+                slices_per_frame: 1,
+                max_reference_frames: None,
+                codec: VideoCodec::H264,
+                hdr: false,
+                chroma: Chroma::Yuv420,
+                colour_space: ColourSpace::Rec709,
+                full_range: false,
+                min_fec_packets: 2,
+                mark_urgent: false,
+                intra_refresh: false,
+            },
+            audio: AudioRequest {
+                channels: 2,
+                mask: 3,
+                high_quality: false,
+                custom_layout: None,
+                packet_ms: 5,
+                mark_urgent: false,
+            },
+            encryption: Encryption::default(),
+            client: ClientFeatures::default(),
+        }
+    }
+
+    /// A session of a client at 192.0.2.`number`.
+    pub(crate) fn session(number: u8) -> Session {
+        let folder = tempfile::tempdir().unwrap();
+        let mut paired = Paired::open(folder.path()).unwrap();
+        let client = paired.add(&[number], "test", SystemTime::now()).unwrap();
+        let agreed = Agreed {
+            viewer: ViewerId(number.into()),
+            client,
+            address: IpAddr::from([192, 0, 2, number]),
+            key: StreamKey::new([number; 16]),
+            key_id: 1,
+            stream: request(),
+            ping: [number; 16],
+            connect_data: u32::from(number) * 1000,
+        };
+        Session::new(agreed, Alarm::new().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_first_end_counts() {
+        let session = session(1);
+        assert_eq!(session.ended(), None);
+        assert!(session.end(EndReason::Operator));
+        assert!(!session.end(EndReason::Lost));
+        assert_eq!(session.ended(), Some(EndReason::Operator));
+    }
+
+    #[test]
+    fn a_flood_of_requests_is_bounded_and_those_that_found_room_keep_their_order() {
+        let session = session(1);
+        for first in 0..1000 {
+            session.request(VideoRequest::Lost { first, last: first });
+        }
+        let taken: Vec<_> = std::iter::from_fn(|| session.next_request()).collect();
+        let expected =
+            (0..WAITING_REQUESTS as u32).map(|first| VideoRequest::Lost { first, last: first });
+        assert!(taken.into_iter().eq(expected));
+    }
+}

@@ -107,3 +107,109 @@ const fn pressed(button: MouseButton) -> Button {
         MouseButton::X2 => Button::Forward,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gamestream_proto::input::{Buttons, ControllerState, RelativeMouse};
+    use input::{PadEvent, PadState};
+
+    fn events(translator: &mut Translator, packet: InputPacket) -> Vec<InputEvent> {
+        let mut events = Vec::new();
+        translator.events(&packet, &mut |event| events.push(event));
+        events
+    }
+
+    fn controller(number: u8, plugged_in: u16, buttons: Buttons) -> InputPacket {
+        InputPacket::Controller(ControllerState {
+            number,
+            plugged_in,
+            buttons,
+            left_trigger: 255,
+            right_trigger: 0,
+            left_x: 100,
+            left_y: i16::MIN,
+            right_x: 0,
+            right_y: 5,
+        })
+    }
+
+    #[test]
+    fn the_corners_of_the_clients_picture_are_those_of_the_hosts() {
+        let mut translator = Translator::new();
+        for (x, y, expected) in [(0, 0, (0, 0)), (1279, 719, (65535, 65535))] {
+            let place = AbsoluteMouse {
+                x,
+                y,
+                max_x: 1279,
+                max_y: 719,
+            };
+            let (x, y) = expected;
+            let moved = events(&mut translator, InputPacket::MouseTo(place));
+            assert_eq!(moved, [InputEvent::MoveTo { x, y }]);
+        }
+        let by = RelativeMouse { dx: -3, dy: 4 };
+        let moved = events(&mut translator, InputPacket::MouseMove(by));
+        assert_eq!(moved, [InputEvent::MoveBy { dx: -3, dy: 4 }]);
+    }
+
+    #[test]
+    fn a_wheel_turned_away_from_the_person_scrolls_up() {
+        let mut translator = Translator::new();
+        let scrolled = events(&mut translator, InputPacket::Scroll(120));
+        assert_eq!(scrolled, [InputEvent::Wheel { dx: 0, dy: -120 }]);
+        let scrolled = events(&mut translator, InputPacket::ScrollSideways(-60));
+        assert_eq!(scrolled, [InputEvent::Wheel { dx: -60, dy: 0 }]);
+    }
+
+    #[test]
+    fn a_controller_that_was_not_announced_is_introduced_and_one_unplugged_is_gone() {
+        let mut translator = Translator::new();
+        let first = events(&mut translator, controller(3, 0b1000, Buttons::A));
+        assert!(matches!(
+            first[0],
+            InputEvent::Pad(PadEvent::Connected { index: 3, .. })
+        ));
+        let state = PadState {
+            buttons: PadState::SOUTH,
+            left_trigger: 255,
+            right_trigger: 0,
+            axes: [100, i16::MAX, 0, -5],
+        };
+        assert_eq!(
+            first[1],
+            InputEvent::Pad(PadEvent::State { index: 3, state })
+        );
+        let again = events(&mut translator, controller(3, 0b1000, Buttons::A));
+        assert_eq!(again.len(), 1, "introduced once");
+        let gone = events(&mut translator, controller(3, 0, Buttons::A));
+        assert_eq!(gone, [InputEvent::Pad(PadEvent::Gone { index: 3 })]);
+    }
+
+    #[test]
+    fn a_client_that_wants_no_haptics_hears_of_no_rumble() {
+        let mut translator = Translator::new();
+        let rumble = Feedback::Rumble {
+            index: 1,
+            strong: 2,
+            weak: 3,
+            duration_ms: 4,
+        };
+        let expected = gamestream_proto::control::Rumble {
+            number: 1,
+            low: 2,
+            high: 3,
+        };
+        assert_eq!(
+            translator.feedback(rumble),
+            Some(HostMessage::Rumble(expected))
+        );
+        events(&mut translator, InputPacket::EnableHaptics(false));
+        assert_eq!(translator.feedback(rumble), None);
+        let light = Feedback::Led {
+            index: 1,
+            rgb: [1, 2, 3],
+        };
+        assert!(translator.feedback(light).is_some());
+    }
+}
