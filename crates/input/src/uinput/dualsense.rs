@@ -214,7 +214,7 @@ impl Report {
         };
         for (bytes, by) in self.bytes[from..from + 6].chunks_exact_mut(2).zip(by) {
             // The cast clamps, and makes 0 of what is no number.
-            let value = (by * units * 2.0).round() as i16;
+            let value = (by * units).round() as i16;
             bytes.copy_from_slice(&value.to_le_bytes());
         }
     }

@@ -2,6 +2,7 @@
 
 use evdev::{Device, EventType};
 use input::{Feedback, Injector, InputEvent, OpenRequest, Opened, PadEvent, TargetArea};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -100,6 +101,10 @@ impl Reader {
     /// The next events that are no mere ends of reports.
     pub(crate) fn read(&mut self, count: usize) -> Vec<Read> {
         while self.unread.len() < count {
+            let mut fds = [PollFd::new(&self.device, PollFlags::IN)];
+            let guard = Timespec::try_from(LONG).unwrap();
+            let came = poll(&mut fds, Some(&guard)).unwrap();
+            assert_eq!(came, 1, "{count} events do not come: {:?}", self.unread);
             let fetched = self.device.fetch_events().unwrap();
             let fetched = fetched.filter(|event| event.event_type() != EventType::SYNCHRONIZATION);
             let fetched = fetched.map(|event| (event.event_type(), event.code(), event.value()));
