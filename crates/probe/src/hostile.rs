@@ -2,16 +2,18 @@
 //! floods, absurd lengths, replayed control messages. Nothing here is reachable from the command.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use rusty_enet::{Event, Host, HostSettings, Packet, PeerID};
 
 use crate::control::{ControlError, HostEvent, Inbox, Message};
 use crate::crypto::{self, GcmKey, KEY_LEN, to_hex};
+use crate::error::AnswerError;
+use crate::http::Route;
 use crate::negotiate::negotiate;
 use crate::stream::{CHANNELS, socket_towards};
-use crate::{Client, Error, Identity, StreamOptions, http};
+use crate::{Client, Error, HostAddress, Identity, StreamOptions, http, tls, xml};
 
 /// How long a peer may take to show what it makes of an attack.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -80,6 +82,31 @@ pub fn half_open_pairings(host: SocketAddr, count: usize) -> Result<Vec<TcpStrea
         held.extend(hold_tcp(host, request.as_bytes(), 1));
     }
     Ok(held)
+}
+
+/// Asks over HTTPS for `request` (a path and what follows it) with a certificate that the host has never
+/// seen: the status that stands in the answer.
+///
+/// # Errors
+/// [`Error::Unreachable`] and [`Error::Answer`].
+pub fn ask_as_stranger(host: &HostAddress, https_port: u16, request: &str) -> Result<u32, Error> {
+    let tls = tls::config_for_anybody(&Identity::generate()?)?;
+    let route = Route {
+        host,
+        port: https_port,
+        tls: Some(&tls),
+        within: PATIENCE,
+    };
+    let asked = "what strangers may not have";
+    let body = http::get(route, &format!("/{request}"), asked)?;
+    let wrong = |cause: AnswerError| Error::Answer {
+        request: asked,
+        cause,
+    };
+    let root = xml::parse(&body).map_err(|error| wrong(error.into()))?;
+    let status = root.attribute("status_code");
+    let status = status.and_then(|status| status.parse().ok());
+    status.ok_or_else(|| wrong(AnswerError::Missing("status_code")))
 }
 
 /// RTSP requests that promise more than they bring, or more than anybody would take.
@@ -160,18 +187,34 @@ pub fn flood_udp(host: SocketAddr, datagram: &[u8], count: usize) -> Result<UdpS
     Ok(socket)
 }
 
-/// Tries `count` control connections with `connect_data`; how many came up within `time`.
+/// Many control connections at once.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlFlood {
+    /// The host's control port.
+    pub host: SocketAddr,
+    /// Where they come from.
+    pub from: IpAddr,
+    /// What they say first.
+    pub connect_data: u32,
+    /// How many, at most 4000.
+    pub count: usize,
+    /// How long they try.
+    pub time: Duration,
+}
+
+/// Tries control connections; how many of them the host keeps.
 ///
 /// # Errors
 /// [`Error::System`] without a socket.
-pub fn flood_enet(
-    host: SocketAddr,
-    connect_data: u32,
-    count: usize,
-    time: Duration,
-) -> Result<usize, Error> {
+pub fn flood_enet(flood: ControlFlood) -> Result<usize, Error> {
+    let ControlFlood {
+        host,
+        connect_data,
+        count,
+        ..
+    } = flood;
     let system = |cause| Error::System("a UDP socket", cause);
-    let socket = socket_towards(host.ip()).map_err(system)?;
+    let socket = UdpSocket::bind((flood.from, 0)).map_err(system)?;
     let settings = HostSettings {
         peer_limit: count.clamp(1, 4000),
         channel_limit: CHANNELS,
@@ -183,16 +226,18 @@ pub fn flood_enet(
         // There is a place for each.
         let _ = enet.connect(host, CHANNELS, connect_data);
     }
-    let (mut up, deadline) = (0, Instant::now() + time);
+    let (mut kept, deadline) = (0, Instant::now() + flood.time);
     while Instant::now() < deadline {
         match enet.service() {
-            Ok(Some(Event::Connect { .. })) => up += 1,
+            Ok(Some(Event::Connect { .. })) => kept += 1,
+            // Those that never came up end in this way, too.
+            Ok(Some(Event::Disconnect { .. })) => kept -= 1,
             Ok(Some(_)) => {}
             Ok(None) => std::thread::sleep(Duration::from_millis(1)),
             Err(_) => break,
         }
     }
-    Ok(up)
+    Ok(kept)
 }
 
 /// A session that was negotiated as an ordinary client would, and is now in other hands.

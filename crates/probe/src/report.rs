@@ -47,6 +47,8 @@ pub struct Report {
     pub invalidations_requested: u64,
     /// How often the host was asked for a keyframe.
     pub keyframes_requested: u64,
+    /// Whether none has come since the last time.
+    pub keyframe_owed: bool,
     /// Each interruption of the picture, and what ended it.
     pub repairs: Vec<Repair>,
     /// What the host says a frame took it, in milliseconds.
@@ -256,6 +258,7 @@ pub(crate) struct Collector {
     violations_seen: BTreeMap<Violation, u64>,
     rtt_ms: Option<f64>,
     tones: Option<Tones>,
+    keyframe_owed: bool,
 }
 
 impl Collector {
@@ -272,6 +275,7 @@ impl Collector {
             violations_seen: BTreeMap::new(),
             rtt_ms: None,
             tones: None,
+            keyframe_owed: false,
         }
     }
 
@@ -360,6 +364,7 @@ impl Collector {
             })
         });
         let latency = unit.host_latency_tenth_ms;
+        self.keyframe_owed &= !unit.key;
         self.both(|tally| {
             let report = &mut tally.report;
             report.frames += 1;
@@ -395,6 +400,7 @@ impl Collector {
     }
 
     pub(crate) fn keyframe_requested(&mut self) {
+        self.keyframe_owed = true;
         self.each(|report| report.keyframes_requested += 1);
     }
 
@@ -481,6 +487,7 @@ impl Collector {
         let at_s = now.since(self.began).as_secs_f64();
         let mut report = tally.finish(at_s, duration_s);
         report.rtt_ms = self.rtt_ms;
+        report.keyframe_owed = self.keyframe_owed;
         if let Some(tones) = &self.tones {
             report.audio.tones_hz = tones.loudest_hz();
         }
@@ -569,6 +576,21 @@ mod tests {
         );
         let latency = report.host_latency_ms.unwrap();
         assert_eq!((latency.min, latency.p50, latency.max), (1.0, 2.0, 5.0));
+    }
+
+    #[test]
+    fn a_keyframe_is_owed_from_the_request_to_the_next_one() {
+        let mut collector = Collector::new(MonoTime::ZERO);
+        let owed = |collector: &mut Collector| collector.total(MonoTime::ZERO).keyframe_owed;
+        collector.keyframe_requested();
+        collector.unit(
+            &unit(1, 10, FrameKind::Predicted),
+            false,
+            Findings::default(),
+        );
+        assert!(owed(&mut collector));
+        collector.unit(&unit(2, 20, FrameKind::Key), false, Findings::default());
+        assert!(!owed(&mut collector));
     }
 
     #[test]

@@ -12,6 +12,15 @@ use crate::{Error, Identity};
 
 /// Settings for connections to the host with this certificate.
 pub(crate) fn config(identity: &Identity, pinned: Vec<u8>) -> Result<Arc<ClientConfig>, Error> {
+    towards(identity, Some(pinned))
+}
+
+/// Settings for connections to whoever answers.
+pub(crate) fn config_for_anybody(identity: &Identity) -> Result<Arc<ClientConfig>, Error> {
+    towards(identity, None)
+}
+
+fn towards(identity: &Identity, pinned: Option<Vec<u8>>) -> Result<Arc<ClientConfig>, Error> {
     let unusable = || Error::Crypto("this client's certificate");
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(Pinned {
@@ -32,7 +41,8 @@ pub(crate) fn config(identity: &Identity, pinned: Vec<u8>) -> Result<Arc<ClientC
 
 #[derive(Debug)]
 struct Pinned {
-    certificate: Vec<u8>,
+    /// Without one any will do.
+    certificate: Option<Vec<u8>>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -45,7 +55,8 @@ impl ServerCertVerifier for Pinned {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if end_entity.as_ref() == self.certificate {
+        let pinned = self.certificate.as_deref();
+        if pinned.is_none_or(|pinned| end_entity.as_ref() == pinned) {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(CertificateError::ApplicationVerificationFailure.into())

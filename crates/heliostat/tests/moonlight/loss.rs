@@ -1,0 +1,134 @@
+//! What becomes of losses: parity, pictures that refer past a loss, keyframes.
+
+use crate::host::{Host, assert_complete, assert_sound, small};
+use probe::{DropPlan, StreamOptions};
+use std::time::Duration;
+
+/// Repairs end with a picture of this type: one that refers past the loss.
+const PAST_LOSS: u8 = 5;
+const KEYFRAME: u8 = 2;
+
+fn losing(seconds: u64, drop: DropPlan) -> StreamOptions {
+    StreamOptions {
+        drop,
+        ..small(seconds)
+    }
+}
+
+#[test]
+fn parity_saves_every_frame_from_one_and_from_three_percent_of_loss() {
+    let host = Host::small(&[]);
+    let pal = host.paired();
+    for (share, seed) in [("1", 11), ("3", 13)] {
+        let drop = DropPlan {
+            video: Some(share.parse().unwrap()),
+            seed,
+            ..DropPlan::default()
+        };
+        let total = pal.stream(&losing(4, drop)).unwrap().total;
+        assert_complete(&total);
+        let packets = total.packets;
+        assert!(packets.dropped_on_purpose > 10, "{packets:?}");
+        assert!(total.frames_recovered > 3, "{}", total.frames_recovered);
+        assert!(packets.received > 10 * total.frames, "{packets:?}");
+    }
+}
+
+#[test]
+fn runs_of_eight_lost_packets_cost_no_keyframe() {
+    let host = Host::small(&[]);
+    let pal = host.paired();
+    let drop = DropPlan {
+        video: Some("2:8".parse().unwrap()),
+        seed: 17,
+        ..DropPlan::default()
+    };
+    let total = pal.stream(&losing(4, drop)).unwrap().total;
+    assert_sound(&total);
+    assert!(total.packets.dropped_on_purpose > 24, "{:?}", total.packets);
+    assert_eq!(total.keyframes, 1);
+    for repair in &total.repairs {
+        assert_eq!(repair.ended_by, PAST_LOSS, "{repair:?}");
+    }
+    // Those that parity cannot save are few.
+    assert!(
+        total.frames_missing * 10 < total.frames,
+        "{} of {}",
+        total.frames_missing,
+        total.frames
+    );
+}
+
+#[test]
+fn packets_that_are_only_late_cost_nothing() {
+    let host = Host::small(&[]);
+    let pal = host.paired();
+    let drop = DropPlan {
+        late: Some("2:3".parse().unwrap()),
+        seed: 19,
+        ..DropPlan::default()
+    };
+    let mut total = pal.stream(&losing(3, drop)).unwrap().total;
+    assert!(total.packets.reordered > 10, "{:?}", total.packets);
+    // The last of all may still be held back when the stream ends.
+    total.packets.missing = 0;
+    assert_complete(&total);
+}
+
+#[test]
+fn one_lost_frame_is_repaired_by_one_picture_that_refers_past_it() {
+    let host = Host::small(&[]);
+    let pal = host.paired();
+    let drop = DropPlan {
+        frames: vec![30],
+        ..DropPlan::default()
+    };
+    let total = pal.stream(&losing(3, drop)).unwrap().total;
+    assert_sound(&total);
+    assert_eq!((total.keyframes, total.keyframes_requested), (1, 0));
+    assert_eq!((total.repaired_frames, total.repairs.len()), (1, 1));
+    let repair = total.repairs[0];
+    assert_eq!((repair.after_frame, repair.ended_by), (29, PAST_LOSS));
+    assert!(repair.missing_frames <= 3, "{repair:?}");
+}
+
+#[test]
+fn one_lost_frame_costs_one_keyframe_where_the_client_cannot_do_without() {
+    let host = Host::small(&[]);
+    let pal = host.paired();
+    let drop = DropPlan {
+        frames: vec![30],
+        ..DropPlan::default()
+    };
+    let options = StreamOptions {
+        invalidate_references: false,
+        ..losing(3, drop)
+    };
+    let total = pal.stream(&options).unwrap().total;
+    assert_sound(&total);
+    assert_eq!((total.keyframes, total.repaired_frames), (2, 0));
+    assert_eq!(total.repairs.len(), 1);
+    assert_eq!(total.repairs[0].ended_by, KEYFRAME);
+}
+
+#[test]
+fn many_requests_for_keyframes_get_few_and_the_last_one_is_honoured() {
+    let host = Host::small(&[]);
+    let pal = host.paired();
+    // Fifty a second for two seconds, then quiet.
+    let script = "idr\nsleep 20\n".repeat(100) + "sleep 900\n";
+    let options = StreamOptions {
+        script: Some(script.parse().unwrap()),
+        keyframe_every: None,
+        duration: Duration::from_secs(4),
+        ..small(4)
+    };
+    let total = pal.stream(&options).unwrap().total;
+    assert_sound(&total);
+    assert_eq!(total.keyframes_requested, 100);
+    assert!(!total.keyframe_owed, "the last request was honoured");
+    let most = 10.0 * total.duration_s + 1.0;
+    assert!((total.keyframes as f64) < most, "{}", total.keyframes);
+    assert!(total.keyframes > 4, "{}", total.keyframes);
+    assert_eq!(total.frames_missing, 0);
+}

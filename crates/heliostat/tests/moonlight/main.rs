@@ -1,0 +1,18 @@
+//! Moonlight clients against the real program: pairing, apps, streams and what becomes of losses,
+//! control and hostile clients. The client is the crate `probe`; it measures, and these tests judge.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot get so far has failed"
+)]
+
+mod apps;
+mod control;
+#[path = "../../src/probe/decoders.rs"]
+mod decoders;
+mod host;
+mod hostile;
+mod loss;
+mod pairing;
+mod stream;
+mod together;

@@ -1,0 +1,81 @@
+//! Who is let in, and who is not.
+
+use crate::host::{Host, until_true};
+use probe::{Error, hostile};
+use serde_json::json;
+use std::net::Shutdown;
+
+#[test]
+fn the_right_pin_pairs_and_a_wrong_one_does_not() {
+    let host = Host::small(&[]);
+    let mut pal = host.stranger();
+    let wrong = host.pair(&mut pal, "1234", "1235");
+    assert!(matches!(wrong, Err(Error::PinRefused)), "{wrong:?}");
+    assert!(!pal.info().paired);
+    assert!(matches!(pal.client.apps(), Err(Error::NotPaired)));
+    host.pair(&mut pal, "1234", "1234").unwrap();
+    assert!(pal.info().paired);
+    let clients = host.call("listMoonlightClients", &json!({}));
+    assert_eq!(clients["clients"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_client_that_was_removed_is_a_stranger_again() {
+    let host = Host::small(&[]);
+    let pal = host.paired();
+    assert_eq!(pal.client.apps().unwrap().len(), 1);
+    let clients = host.call("listMoonlightClients", &json!({}));
+    host.call(
+        "removeMoonlightClient",
+        &json!({ "id": clients["clients"][0]["id"] }),
+    );
+    assert!(!pal.info().paired);
+    assert!(matches!(pal.client.apps(), Err(Error::NotPaired)));
+}
+
+#[test]
+fn half_open_pairings_are_bounded_and_end_with_their_connections() {
+    let host = Host::small(&[]);
+    let held = hostile::half_open_pairings(host.port(0), 40).unwrap();
+    assert_eq!(held.len(), 40);
+    until_true("some of them wait", || !host.waiting().is_empty());
+    // Somebody who comes now is told, rather than kept waiting.
+    let refused = host.pair(&mut host.stranger(), "1234", "1234");
+    assert!(
+        matches!(refused, Err(Error::Refused { .. } | Error::PinRefused)),
+        "{refused:?}"
+    );
+    assert!(host.waiting().len() <= 8, "{:?}", host.waiting());
+    for stream in held {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+    until_true("none of them waits", || host.waiting().is_empty());
+}
+
+#[test]
+fn strangers_are_refused_over_https_whatever_they_ask() {
+    let host = Host::small(&[]);
+    let pal = host.paired();
+    let app = pal.client.apps().unwrap()[0].id;
+    let launch = format!(
+        "launch?uniqueid=0123456789ABCDEF&appid={app}&mode=640x360x30&additionalStates=1&sops=0\
+         &rikey=00112233445566778899aabbccddeeff&rikeyid=1&localAudioPlayMode=0\
+         &surroundAudioInfo=196610&corever=1"
+    );
+    let resume = launch.replacen("launch", "resume", 1);
+    let https = pal.info().https_port;
+    for request in [
+        "serverinfo?uniqueid=0123456789ABCDEF",
+        "applist?uniqueid=0123456789ABCDEF",
+        "cancel?uniqueid=0123456789ABCDEF",
+        "unpair?uniqueid=0123456789ABCDEF",
+        "pair?uniqueid=0123456789ABCDEF&devicename=roth&updateState=1&phrase=pairchallenge",
+        &launch,
+        &resume,
+    ] {
+        let status = hostile::ask_as_stranger(&host.address(), https, request);
+        assert_eq!(status.unwrap(), 401, "{request}");
+    }
+    assert_eq!((host.sessions(), pal.info().running_app), (0, None));
+    assert!(pal.info().paired, "unpair by a stranger undoes nothing");
+}
