@@ -2,7 +2,7 @@
 
 use control_api::InputEvent as Said;
 use events::ViewerId;
-use input::{Button, Channel, InputError, InputEvent, KeyCode, Permissions, TouchPhase};
+use input::{Button, Channel, Contact, InputError, InputEvent, KeyCode, Permissions, TouchPhase};
 use media::MonoTime;
 use sessions::{InputChannel, InputRefused};
 use tokio::sync::watch;
@@ -116,7 +116,7 @@ fn understood(event: &Said) -> Result<InputEvent, InputRefused> {
             dy: (*dy).into(),
         },
         Said::Touch { id, phase, x, y } => InputEvent::Touch {
-            id: *id,
+            id: (*id).into(),
             phase: match phase {
                 control_api::TouchPhase::Start => TouchPhase::Start,
                 control_api::TouchPhase::Move => TouchPhase::Move,
@@ -125,6 +125,7 @@ fn understood(event: &Said) -> Result<InputEvent, InputRefused> {
             },
             x: *x,
             y: *y,
+            contact: Contact::default(),
         },
     })
 }

@@ -70,7 +70,9 @@ impl Injectors {
         let desk = Desk::start(DeskParts {
             open: self.for_source(source),
             on_feedback: Box::new(move |viewer, feedback| {
-                hub.feedback(viewer, input::wire::feedback(feedback));
+                if let Some(message) = input::wire::feedback(feedback) {
+                    hub.feedback(viewer, message);
+                }
             }),
             on_state: Box::new(move |state| shown.show(state)),
         })?;

@@ -32,7 +32,7 @@ pub static BACKENDS: [Backend; 4] = [
     },
     Backend {
         name: uinput::NAME,
-        summary: "as devices of the kernel, pads included; needs /dev/uinput",
+        summary: "as devices of the kernel, pads included; needs /dev/uinput, and /dev/uhid for DualSense",
         open: |request| Ok(Box::new(Uinput::open(request)?)),
     },
     Backend {

@@ -6,7 +6,7 @@ mod thread;
 
 use crate::backends::Opened;
 use crate::error::InputError;
-use crate::event::{InputEvent, MAX_TEXT_BYTES, Permissions};
+use crate::event::{InputEvent, MAX_TEXT_BYTES, PadEvent, Permissions};
 use crate::held::Step;
 use crate::injector::{Capabilities, Feedback, FeedbackSink};
 use crate::wire::{self, Motion};
@@ -187,7 +187,8 @@ impl Desk {
     /// loses the permission, or a time set by [`hold_until`](Self::hold_until) has come.
     ///
     /// # Errors
-    /// [`InputError::TooLong`], [`InputError::Full`] or [`InputError::Closed`].
+    /// [`InputError::TooLong`], [`InputError::Full`] or [`InputError::Closed`]. What a pad's sensors
+    /// say is dropped instead when the queue is full.
     pub fn inject(&self, viewer: ViewerId, event: InputEvent) -> Result<(), InputError> {
         if let InputEvent::Text(text) = &event
             && text.len() > MAX_TEXT_BYTES
@@ -196,6 +197,13 @@ impl Desk {
                 bytes: text.len(),
                 limit: MAX_TEXT_BYTES,
             });
+        }
+        if let InputEvent::Pad(PadEvent::Motion { .. } | PadEvent::Battery { .. }) = event {
+            // What a sensor says tells of no hand that moves, and the next is as good as this one.
+            return match self.step(viewer, Step::Event(event), MOTION_LIMIT) {
+                Err(InputError::Full) => Ok(()),
+                result => result,
+            };
         }
         self.0.shared.active().insert(viewer, MonoTime::now());
         self.step(viewer, Step::Event(event), QUEUE_LIMIT)

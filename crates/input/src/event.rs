@@ -2,8 +2,13 @@
 //!
 //! Owns the values and their JSON form; refuses to know how they came or what becomes of them.
 
+mod pad;
+mod touch;
+
 use crate::key::KeyCode;
+pub use pad::{BatteryState, MotionKind, PadCapabilities, PadEvent, PadKind, PadState};
 use serde::{Deserialize, Serialize};
+pub use touch::{Contact, PenEvent, PenPhase, PenTool, TouchPhase};
 
 /// Longest text that one event types.
 pub const MAX_TEXT_BYTES: usize = 16 * 1024;
@@ -11,7 +16,7 @@ pub const MAX_TEXT_BYTES: usize = 16 * 1024;
 /// One thing that a viewer does.
 ///
 /// Places are 0..=65535 over the picture, from its left and top.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum InputEvent {
     /// A physical key goes down or up.
@@ -51,17 +56,22 @@ pub enum InputEvent {
         /// Downwards.
         dy: i32,
     },
-    /// A finger on a touch screen.
+    /// A finger on a touch screen, or above it.
     Touch {
         /// Tells fingers apart.
-        id: u8,
+        id: u32,
         /// What it does.
         phase: TouchPhase,
         /// From the left.
         x: u16,
         /// From the top.
         y: u16,
+        /// How it touches, as far as that is known.
+        #[serde(default, skip_serializing_if = "Contact::is_unknown")]
+        contact: Contact,
     },
+    /// A pen on a tablet, or above it.
+    Pen(PenEvent),
     /// A gamepad.
     Pad(PadEvent),
 }
@@ -105,74 +115,13 @@ impl Button {
     }
 }
 
-/// What a finger does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum TouchPhase {
-    /// It touches.
-    Start,
-    /// It moves.
-    Move,
-    /// It lifts.
-    End,
-    /// It is no longer meant.
-    Cancel,
-}
-
-/// What happens to a gamepad.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum PadEvent {
-    /// It is there now.
-    Connected {
-        /// Tells pads apart.
-        index: u8,
-        /// As the browser calls it.
-        name: String,
-    },
-    /// How it stands now.
-    State {
-        /// Which pad.
-        index: u8,
-        /// All of it.
-        state: PadState,
-    },
-    /// It is gone.
-    Gone {
-        /// Which pad.
-        index: u8,
-    },
-}
-
-/// All of a pad, in the W3C standard mapping.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PadState {
-    /// Bit i is button i.
-    pub buttons: u32,
-    /// 0..=255.
-    pub left_trigger: u8,
-    /// 0..=255.
-    pub right_trigger: u8,
-    /// Left stick x and y, right stick x and y; right and down are positive.
-    pub axes: [i16; 4],
-}
-
-impl PadState {
-    /// Whether nobody touches it.
-    #[must_use]
-    pub fn is_neutral(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// What a viewer may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Permissions {
     /// Keys and text.
     pub keyboard: bool,
-    /// Mouse, wheel and touch.
+    /// Mouse, wheel, touch and pen.
     pub pointer: bool,
     /// Gamepads.
     pub pads: bool,
@@ -201,7 +150,8 @@ impl Permissions {
             | InputEvent::MoveTo { .. }
             | InputEvent::MoveBy { .. }
             | InputEvent::Wheel { .. }
-            | InputEvent::Touch { .. } => self.pointer,
+            | InputEvent::Touch { .. }
+            | InputEvent::Pen(_) => self.pointer,
             InputEvent::Pad(_) => self.pads,
         }
     }
@@ -235,6 +185,16 @@ mod tests {
             (
                 r#"{"moveTo":{"x":1,"y":65535}}"#,
                 InputEvent::MoveTo { x: 1, y: 65535 },
+            ),
+            (
+                r#"{"touch":{"id":1,"phase":"start","x":2,"y":3}}"#,
+                InputEvent::Touch {
+                    id: 1,
+                    phase: TouchPhase::Start,
+                    x: 2,
+                    y: 3,
+                    contact: Contact::default(),
+                },
             ),
             (
                 r#"{"pad":{"gone":{"index":3}}}"#,

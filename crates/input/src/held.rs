@@ -3,18 +3,24 @@
 //! Owns the order of presses and releases, the rules against stuck keys, and the places of fingers
 //! and pads among several viewers; refuses to press what no viewer pressed.
 
+mod fingers;
 mod pads;
+mod pen;
+#[cfg(test)]
+mod pointing;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod rules;
 
-use crate::event::{Button, InputEvent, PadEvent, Permissions, TouchPhase};
+use crate::event::{Button, Contact, InputEvent, PadCapabilities, PadEvent, PadKind, Permissions};
 use crate::key::KeyCode;
 use crate::wire::{Motion, Reliable};
 use events::ViewerId;
+use fingers::{Fingers, Told};
 use media::MonoTime;
 use pads::Pads;
+use pen::Pen;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -79,12 +85,6 @@ struct Hold {
     confirmed: Option<MonoTime>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Finger {
-    slot: u8,
-    place: [u16; 2],
-}
-
 #[derive(Debug, Default)]
 struct Viewer {
     may: Permissions,
@@ -96,7 +96,6 @@ struct Viewer {
     hold_until: Option<MonoTime>,
     newest_motion: Option<u16>,
     total: [i32; 2],
-    fingers: BTreeMap<u8, Finger>,
 }
 
 impl Viewer {
@@ -118,10 +117,34 @@ pub(crate) const fn is_after(newer: u16, older: u16) -> bool {
 }
 
 /// What every viewer holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Held {
     viewers: BTreeMap<ViewerId, Viewer>,
+    fingers: Fingers<ViewerId>,
+    pen: Pen,
     pads: Pads,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self {
+            viewers: BTreeMap::new(),
+            fingers: Fingers::new(FINGERS),
+            pen: Pen::default(),
+            pads: Pads::default(),
+        }
+    }
+}
+
+fn touched(told: Told, contact: Contact) -> InputEvent {
+    let [x, y] = told.place;
+    InputEvent::Touch {
+        id: told.slot.into(),
+        phase: told.phase,
+        x,
+        y,
+        contact,
+    }
 }
 
 impl Held {
@@ -252,12 +275,24 @@ impl Held {
             Reliable::Touch {
                 id: finger,
                 phase,
-                place,
+                place: [x, y],
             } => {
-                self.touch(id, (finger, phase, place), out);
+                let event = InputEvent::Touch {
+                    id: finger.into(),
+                    phase,
+                    x,
+                    y,
+                    contact: Contact::default(),
+                };
+                self.event(id, event, now, out);
             }
             Reliable::PadConnected { index, name } => {
-                let event = InputEvent::Pad(PadEvent::Connected { index, name });
+                let event = InputEvent::Pad(PadEvent::Connected {
+                    index,
+                    name,
+                    kind: PadKind::Unknown,
+                    capabilities: PadCapabilities::default(),
+                });
                 self.event(id, event, now, out);
             }
             Reliable::PadGone { index } => {
@@ -286,7 +321,7 @@ impl Held {
             Motion::Held { last_seq, seqs } => self.held(id, last_seq, &seqs, now, out),
             Motion::PadState { index, seq, state } => {
                 if self.pads.is_newest(id, index, seq) {
-                    self.pads.state(id, index, state, now, out);
+                    self.pads.state((id, index), state, Some(now), out);
                 }
             }
         }
@@ -314,12 +349,21 @@ impl Held {
                 phase,
                 x,
                 y,
+                contact,
             } => {
-                self.touch(id, (finger, phase, [x, y]), out);
+                if self.viewer(id).may.pointer {
+                    let told = self.fingers.step((id, finger), phase, [x, y]);
+                    out.extend(told.into_iter().map(|told| touched(told, contact)));
+                }
+            }
+            InputEvent::Pen(event) => {
+                if self.viewer(id).may.pointer {
+                    self.pen.step(id, event, out);
+                }
             }
             InputEvent::Pad(event) => {
                 let allowed = self.viewer(id).may.pads;
-                self.pads.event(id, event, allowed, now, out);
+                self.pads.event(id, event, allowed, out);
             }
             event @ (InputEvent::Text(_)
             | InputEvent::MoveTo { .. }
@@ -462,77 +506,28 @@ impl Held {
         }
     }
 
-    fn touch(
-        &mut self,
-        id: ViewerId,
-        (finger, phase, place): (u8, TouchPhase, [u16; 2]),
-        out: &mut Vec<InputEvent>,
-    ) {
-        if !self.viewer(id).may.pointer {
-            return;
-        }
-        let known = self.viewer(id).fingers.get(&finger).copied();
-        let (slot, phase) = match (phase, known) {
-            (TouchPhase::Start, None) => match self.free_finger() {
-                Some(slot) => (slot, phase),
-                None => return,
-            },
-            // Its end was never told.
-            (TouchPhase::Start, Some(known)) => (known.slot, TouchPhase::Move),
-            (_, Some(known)) => (known.slot, phase),
-            (_, None) => return,
-        };
-        let fingers = &mut self.viewer(id).fingers;
-        match phase {
-            TouchPhase::Start | TouchPhase::Move => {
-                fingers.insert(finger, Finger { slot, place });
-            }
-            TouchPhase::End | TouchPhase::Cancel => {
-                fingers.remove(&finger);
-            }
-        }
-        let [x, y] = place;
-        out.push(InputEvent::Touch {
-            id: slot,
-            phase,
-            x,
-            y,
-        });
-    }
-
-    fn free_finger(&self) -> Option<u8> {
-        let used = |slot: u8| {
-            let viewers = self.viewers.values();
-            let mut fingers = viewers.flat_map(|viewer| viewer.fingers.values());
-            fingers.any(|finger| finger.slot == slot)
-        };
-        (0..FINGERS).find(|slot| !used(*slot))
-    }
-
-    fn cancel_touches(&mut self, id: ViewerId, out: &mut Vec<InputEvent>) {
-        for finger in std::mem::take(&mut self.viewer(id).fingers).into_values() {
-            let [x, y] = finger.place;
-            out.push(InputEvent::Touch {
-                id: finger.slot,
-                phase: TouchPhase::Cancel,
-                x,
-                y,
-            });
-        }
+    /// Takes a viewer's fingers and pen off the glass.
+    fn lift(&mut self, id: ViewerId, out: &mut Vec<InputEvent>) {
+        let told = self.fingers.cancel(id);
+        out.extend(
+            told.into_iter()
+                .map(|told| touched(told, Contact::default())),
+        );
+        self.pen.cancel(id, out);
     }
 
     fn permit(&mut self, id: ViewerId, may: Permissions, out: &mut Vec<InputEvent>) {
         self.viewer(id).may = may;
         self.release_where(id, out, |thing, _| !thing.is_allowed(may));
         if !may.pointer {
-            self.cancel_touches(id, out);
+            self.lift(id, out);
         }
         self.pads.permit(id, may.pads, out);
     }
 
     fn release_all(&mut self, id: ViewerId, out: &mut Vec<InputEvent>) {
         self.release_where(id, out, |_, _| true);
-        self.cancel_touches(id, out);
+        self.lift(id, out);
         self.pads.rest(id, out);
     }
 }

@@ -1,7 +1,7 @@
 //! The trait of everything that injects input, and what it can do.
 
 use crate::error::InputError;
-use crate::event::InputEvent;
+use crate::event::{InputEvent, MotionKind};
 use media::MonoTime;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct Capabilities {
     pub pointer: bool,
     /// Movements.
     pub relative: bool,
-    /// Fingers.
+    /// Fingers and pens; a backend may make a pointer of them.
     pub touch: bool,
     /// Gamepads.
     pub pads: bool,
@@ -56,14 +56,88 @@ pub enum Feedback {
         strong: u16,
         /// The light motor, 0..=65535.
         weak: u16,
-        /// For how long.
+        /// For how long; the end is told too, by 0, 0.
         duration_ms: u16,
+    },
+    /// A game shakes the triggers of a pad; 0, 0 ends it.
+    TriggerRumble {
+        /// Which pad.
+        index: u8,
+        /// The left one, 0..=65535.
+        left: u16,
+        /// The right one, 0..=65535.
+        right: u16,
+    },
+    /// The colour of a pad's light.
+    Led {
+        /// Which pad.
+        index: u8,
+        /// Red, green and blue, 0..=255.
+        rgb: [u8; 3],
+    },
+    /// The host wants to hear how a pad is moved.
+    MotionRate {
+        /// Which pad.
+        index: u8,
+        /// Which of its sensors.
+        kind: MotionKind,
+        /// How often; 0 for no longer.
+        hz: u16,
+    },
+    /// How the triggers of a DualSense resist, as its output report says it.
+    AdaptiveTriggers {
+        /// Which pad.
+        index: u8,
+        /// Bit 2: the right one is told; bit 3: the left one is.
+        flags: u8,
+        /// The left one.
+        left: TriggerEffect,
+        /// The right one.
+        right: TriggerEffect,
     },
     /// The lights of the keyboard changed.
     KeyboardLeds {
         /// Bit 0 num, bit 1 caps, bit 2 scroll.
         bits: u8,
     },
+}
+
+/// How one adaptive trigger resists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TriggerEffect {
+    /// The kind of effect, as the pad numbers them.
+    pub kind: u8,
+    /// What the kind wants to know.
+    pub parameters: [u8; 10],
+}
+
+impl Feedback {
+    /// The pad that is meant, if one is.
+    #[must_use]
+    pub const fn pad(&self) -> Option<u8> {
+        match self {
+            Self::Rumble { index, .. }
+            | Self::TriggerRumble { index, .. }
+            | Self::Led { index, .. }
+            | Self::MotionRate { index, .. }
+            | Self::AdaptiveTriggers { index, .. } => Some(*index),
+            Self::KeyboardLeds { .. } => None,
+        }
+    }
+
+    /// The same for a pad by another number.
+    #[must_use]
+    pub const fn for_pad(mut self, number: u8) -> Self {
+        match &mut self {
+            Self::Rumble { index, .. }
+            | Self::TriggerRumble { index, .. }
+            | Self::Led { index, .. }
+            | Self::MotionRate { index, .. }
+            | Self::AdaptiveTriggers { index, .. } => *index = number,
+            Self::KeyboardLeds { .. } => {}
+        }
+        self
+    }
 }
 
 /// Where an injector tells its feedback, from any thread.

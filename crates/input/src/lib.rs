@@ -1,4 +1,4 @@
-//! Input from viewers to the host: keys, text, pointer, touch, pads and the clipboard.
+//! Input from viewers to the host: keys, text, pointer, touch, pen, pads and the clipboard.
 //!
 //! Owns the page's wire format, who holds what down, and the backends that inject; refuses to know
 //! about sessions, roles or sockets.
@@ -26,6 +26,9 @@ pub use backends::{BACKENDS, Backend, InputSpec, OpenRequest, Opened, XDisplay, 
 pub use clipboard::{CLIPBOARD_LIMIT_BYTES, Clipboard, ClipboardChange, OnClipboard, X11Clipboard};
 pub use desk::{Channel, Desk, DeskParts, InputState, OnFeedback, OnState, OpenInjector};
 pub use error::InputError;
-pub use event::{Button, InputEvent, MAX_TEXT_BYTES, PadEvent, PadState, Permissions, TouchPhase};
-pub use injector::{Capabilities, Feedback, FeedbackSink, Injector, Next};
+pub use event::{
+    BatteryState, Button, Contact, InputEvent, MAX_TEXT_BYTES, MotionKind, PadCapabilities,
+    PadEvent, PadKind, PadState, PenEvent, PenPhase, PenTool, Permissions, TouchPhase,
+};
+pub use injector::{Capabilities, Feedback, FeedbackSink, Injector, Next, TriggerEffect};
 pub use key::KeyCode;

@@ -3,15 +3,20 @@
 //! Owns the devices; refuses text, because what a key types is decided above the kernel.
 
 mod devices;
+mod dualsense;
+mod gamepad;
+mod layout;
 mod pad;
+mod pen;
 mod translate;
+mod uhid;
 
 use crate::backends::OpenRequest;
 use crate::error::InputError;
 use crate::event::{InputEvent, PadEvent};
 use crate::injector::{Capabilities, FeedbackSink, Injector};
 use devices::Devices;
-use pad::Pad;
+use pad::{Pad, Wanted};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use translate::Translator;
@@ -19,7 +24,7 @@ use translate::Translator;
 /// Name of the backend.
 pub(crate) const NAME: &str = "uinput";
 
-/// A keyboard, a mouse, a tablet, a touch screen, and a pad for each that a viewer has.
+/// A keyboard, a mouse, a tablet, a touch screen, a pen, and a pad for each that a viewer has.
 pub(crate) struct Uinput {
     devices: Devices,
     translator: Translator,
@@ -39,14 +44,29 @@ impl Uinput {
 
     fn pad(&mut self, event: &PadEvent) -> Result<(), InputError> {
         match event {
-            PadEvent::Connected { index, name } => {
-                let feedback = self.feedback.clone();
-                let pad = Pad::plug(*index, name, feedback).map_err(|error| refused(&error))?;
-                self.pads.insert(*index, pad);
+            PadEvent::Connected {
+                index,
+                name,
+                kind,
+                capabilities,
+            } => {
+                // The old one must be gone first: two may not have one address.
+                self.pads.remove(index);
+                let wanted = Wanted {
+                    name,
+                    kind: *kind,
+                    capabilities: *capabilities,
+                };
+                let pad = Pad::plug(*index, &wanted, &self.feedback);
+                self.pads
+                    .insert(*index, pad.map_err(|error| refused(&error))?);
             }
-            PadEvent::State { index, state } => {
+            PadEvent::State { index, .. }
+            | PadEvent::Motion { index, .. }
+            | PadEvent::Battery { index, .. }
+            | PadEvent::Touchpad { index, .. } => {
                 if let Some(pad) = self.pads.get(index) {
-                    pad.set(state)?;
+                    pad.take(event)?;
                 }
             }
             PadEvent::Gone { index } => {

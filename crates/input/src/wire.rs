@@ -30,6 +30,7 @@ const HELD: u8 = 0x12;
 const PAD_STATE: u8 = 0x13;
 const RUMBLE: u8 = 0x80;
 const KEYBOARD_LEDS: u8 = 0x81;
+const TRIGGER_RUMBLE: u8 = 0x82;
 
 /// A message on the channel `input`, which is ordered and reliable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -286,23 +287,27 @@ pub fn motion(bytes: &[u8]) -> Result<Motion, InputError> {
     rest.end(message)
 }
 
-/// The message for the page, on its channel `input`.
+/// The message for the page, on its channel `input`; `None` for what no browser can do to a pad.
 #[must_use]
-pub fn feedback(feedback: Feedback) -> Vec<u8> {
+pub fn feedback(feedback: Feedback) -> Option<Vec<u8>> {
+    let numbers = |kind: u8, index: u8, numbers: &[u16]| {
+        let numbers = numbers.iter().flat_map(|number| number.to_be_bytes());
+        Some([kind, index].into_iter().chain(numbers).collect())
+    };
     match feedback {
         Feedback::Rumble {
             index,
             strong,
             weak,
             duration_ms,
-        } => {
-            let mut bytes = vec![RUMBLE, index];
-            for number in [strong, weak, duration_ms] {
-                bytes.extend(number.to_be_bytes());
-            }
-            bytes
+        } => numbers(RUMBLE, index, &[strong, weak, duration_ms]),
+        Feedback::TriggerRumble { index, left, right } => {
+            numbers(TRIGGER_RUMBLE, index, &[left, right])
         }
-        Feedback::KeyboardLeds { bits } => vec![KEYBOARD_LEDS, bits],
+        Feedback::KeyboardLeds { bits } => Some(vec![KEYBOARD_LEDS, bits]),
+        Feedback::Led { .. } | Feedback::MotionRate { .. } | Feedback::AdaptiveTriggers { .. } => {
+            None
+        }
     }
 }
 
@@ -456,7 +461,19 @@ mod tests {
             weak: 0x0405,
             duration_ms: 0x0607,
         };
-        assert_eq!(feedback(rumble), [0x80, 1, 2, 3, 4, 5, 6, 7]);
-        assert_eq!(feedback(Feedback::KeyboardLeds { bits: 5 }), [0x81, 0b101]);
+        assert_eq!(feedback(rumble).unwrap(), [0x80, 1, 2, 3, 4, 5, 6, 7]);
+        let triggers = Feedback::TriggerRumble {
+            index: 1,
+            left: 0x0203,
+            right: 0x0405,
+        };
+        assert_eq!(feedback(triggers).unwrap(), [0x82, 1, 2, 3, 4, 5]);
+        let leds = Feedback::KeyboardLeds { bits: 5 };
+        assert_eq!(feedback(leds).unwrap(), [0x81, 0b101]);
+        let light = Feedback::Led {
+            index: 1,
+            rgb: [1, 2, 3],
+        };
+        assert_eq!(feedback(light), None);
     }
 }

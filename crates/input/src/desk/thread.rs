@@ -205,29 +205,17 @@ impl InputThread {
     }
 
     fn hand_back(&mut self, feedback: Feedback) {
-        match feedback {
-            Feedback::Rumble {
-                index,
-                strong,
-                weak,
-                duration_ms,
-            } => {
-                if let Some((viewer, index)) = self.held.pad_owner(index) {
-                    let rumble = Feedback::Rumble {
-                        index,
-                        strong,
-                        weak,
-                        duration_ms,
-                    };
-                    (self.on_feedback)(viewer, rumble);
-                }
+        if let Some(slot) = feedback.pad() {
+            if let Some((viewer, index)) = self.held.pad_owner(slot) {
+                (self.on_feedback)(viewer, feedback.for_pad(index));
             }
-            Feedback::KeyboardLeds { bits } => {
-                self.leds = Some(bits);
-                let typists: Vec<ViewerId> = self.held.typists().collect();
-                for viewer in typists {
-                    (self.on_feedback)(viewer, feedback);
-                }
+            return;
+        }
+        if let Feedback::KeyboardLeds { bits } = feedback {
+            self.leds = Some(bits);
+            let typists: Vec<ViewerId> = self.held.typists().collect();
+            for viewer in typists {
+                (self.on_feedback)(viewer, feedback);
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Each rule against stuck keys, with a clock of the test's own.
 
 use super::{APART, Held, SILENCE, Step};
-use crate::event::{Button, InputEvent, PadEvent, PadState, Permissions, TouchPhase};
+use crate::event::{
+    BatteryState, Button, Contact, InputEvent, MotionKind, PadCapabilities, PadEvent, PadKind,
+    PadState, PenEvent, PenPhase, PenTool, Permissions, TouchPhase,
+};
 use crate::key::KeyCode;
 use crate::wire::{Motion, Reliable};
 use events::ViewerId;
@@ -230,15 +233,23 @@ fn losing_a_permission_lets_go_of_what_it_was_for() {
         phase,
         x: 5,
         y: 6,
+        contact: Contact::default(),
     };
     bench.step(A, Step::Event(touch(TouchPhase::Start)));
+    bench.step(A, Step::Event(pen(PenPhase::Start)));
     let keys_only = Permissions {
         keyboard: true,
         ..Permissions::NONE
     };
     let released = bench.step(A, Step::Permit(keys_only));
-    assert_eq!(released, [button(false), touch(TouchPhase::Cancel)]);
+    let lifted = [
+        button(false),
+        touch(TouchPhase::Cancel),
+        pen(PenPhase::Cancel),
+    ];
+    assert_eq!(released, lifted);
     assert_eq!(bench.step(A, Step::Event(button(true))), NOTHING);
+    assert_eq!(bench.step(A, Step::Event(pen(PenPhase::Start))), NOTHING);
     assert_eq!(bench.step(A, Step::ReleaseAll), up());
     // What was let go on purpose is not pressed again by what the page still says.
     for _ in 0..3 {
@@ -342,4 +353,135 @@ fn a_pad_that_falls_silent_stands_still() {
     assert_eq!(bench.pass(MS), [rest]);
     assert_eq!(bench.held.deadline(), None);
     assert_eq!(bench.step(A, pad_message(3, 1)).len(), 1);
+}
+
+fn pen(phase: PenPhase) -> InputEvent {
+    InputEvent::Pen(PenEvent {
+        phase,
+        tool: PenTool::Eraser,
+        buttons: 0,
+        x: 7,
+        y: 8,
+        contact: Contact::default(),
+        tilt_deg: None,
+    })
+}
+
+#[test]
+fn a_pen_that_touches_is_not_taken_from_its_viewer() {
+    let mut bench = Bench::new();
+    let mut draw = |viewer, phase| bench.step(viewer, Step::Event(pen(phase)));
+    assert_eq!(draw(A, PenPhase::Move), NOTHING);
+    assert_eq!(draw(A, PenPhase::Hover), [pen(PenPhase::Hover)]);
+    assert_eq!(draw(B, PenPhase::Hover), NOTHING);
+    let taken = [pen(PenPhase::Leave), pen(PenPhase::Start)];
+    assert_eq!(draw(B, PenPhase::Start), taken);
+    assert_eq!(draw(A, PenPhase::Start), NOTHING);
+    assert_eq!(draw(A, PenPhase::Cancel), NOTHING);
+    assert_eq!(draw(B, PenPhase::End), [pen(PenPhase::End)]);
+    assert_eq!(draw(A, PenPhase::Start), [pen(PenPhase::Start)]);
+}
+
+#[test]
+fn buttons_of_a_pen_change_where_it_is() {
+    let mut bench = Bench::new();
+    bench.step(A, Step::Event(pen(PenPhase::Hover)));
+    let pressed = InputEvent::Pen(PenEvent {
+        phase: PenPhase::Buttons,
+        tool: PenTool::Unknown,
+        buttons: 1,
+        x: 0,
+        y: 0,
+        contact: Contact::default(),
+        tilt_deg: None,
+    });
+    let told = bench.step(A, Step::Event(pressed));
+    let [InputEvent::Pen(told)] = told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!((told.phase, told.buttons), (PenPhase::Hover, 1));
+    assert_eq!((told.x, told.y, told.tool), (7, 8, PenTool::Eraser));
+}
+
+fn rich(index: u8) -> InputEvent {
+    InputEvent::Pad(PadEvent::Connected {
+        index,
+        name: String::new(),
+        kind: PadKind::PlayStation,
+        capabilities: PadCapabilities {
+            gyroscope: true,
+            ..PadCapabilities::default()
+        },
+    })
+}
+
+#[test]
+fn a_pad_that_tells_only_changes_keeps_standing_as_it_was_left() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.step(A, Step::Event(rich(0))), [rich(0)]);
+    let pressed = InputEvent::Pad(PadEvent::State {
+        index: 0,
+        state: PadState {
+            buttons: PadState::SOUTH,
+            ..PadState::default()
+        },
+    });
+    assert_eq!(
+        bench.step(A, Step::Event(pressed.clone())),
+        std::slice::from_ref(&pressed)
+    );
+    assert_eq!(bench.held.deadline(), None);
+    assert_eq!(bench.pass(20 * SILENCE), NOTHING);
+    assert_eq!(bench.step(A, Step::ReleaseAll).len(), 1);
+}
+
+#[test]
+fn what_a_pad_feels_goes_where_the_pad_is_and_its_battery_is_remembered() {
+    let mut bench = Bench::new();
+    connected(&mut bench, A);
+    assert_eq!(bench.step(B, Step::Event(rich(3))), [rich(1)]);
+    let felt = |index| {
+        let turned = PadEvent::Motion {
+            index,
+            kind: MotionKind::Gyroscope,
+            x: 1.5,
+            y: 0.0,
+            z: 0.0,
+        };
+        let battery = PadEvent::Battery {
+            index,
+            state: BatteryState::Charging,
+            percent: Some(40),
+        };
+        let touched = PadEvent::Touchpad {
+            index,
+            pad: 0,
+            finger: 0,
+            phase: TouchPhase::Start,
+            x: 1,
+            y: 2,
+            pressure: Some(3),
+        };
+        [turned, battery, touched].map(InputEvent::Pad)
+    };
+    for (theirs, hosts) in felt(3).into_iter().zip(felt(1)) {
+        assert_eq!(bench.step(B, Step::Event(theirs)), [hosts]);
+    }
+    for nobodys in felt(7) {
+        assert_eq!(bench.step(B, Step::Event(nobodys)), NOTHING);
+    }
+    let rested = bench.step(B, Step::ReleaseAll);
+    assert!(matches!(
+        rested[..],
+        [
+            InputEvent::Pad(PadEvent::Touchpad {
+                phase: TouchPhase::Cancel,
+                ..
+            }),
+            InputEvent::Pad(PadEvent::Motion { x: 0.0, .. }),
+        ]
+    ));
+    bench.step(B, Step::Permit(Permissions::NONE));
+    let back = bench.step(B, Step::Permit(Permissions::ALL));
+    assert_eq!(back, [rich(1), felt(1)[1].clone()]);
 }

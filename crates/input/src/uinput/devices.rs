@@ -1,5 +1,6 @@
 //! The kernel's devices that all viewers share.
 
+use super::pen;
 use super::translate::{self, Device, Raw};
 use crate::key::KeyCode;
 use evdev::uinput::VirtualDevice;
@@ -17,6 +18,7 @@ pub(super) struct Devices {
     mouse: VirtualDevice,
     tablet: VirtualDevice,
     screen: VirtualDevice,
+    pen: VirtualDevice,
 }
 
 impl Devices {
@@ -26,6 +28,7 @@ impl Devices {
             mouse: mouse()?,
             tablet: tablet()?,
             screen: screen()?,
+            pen: pen()?,
         })
     }
 
@@ -35,13 +38,17 @@ impl Devices {
             Device::Mouse => &mut self.mouse,
             Device::Tablet => &mut self.tablet,
             Device::Screen => &mut self.screen,
+            Device::Pen => &mut self.pen,
         };
         emit(device, events)
     }
 }
 
-/// Sends events as one report.
+/// Sends events as one report, or as several where they say so.
 pub(super) fn emit(device: &mut VirtualDevice, events: &[Raw]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
     let events: Vec<evdev::InputEvent> = events
         .iter()
         .map(|raw| evdev::InputEvent::new(raw.kind, raw.code, raw.value))
@@ -114,5 +121,34 @@ fn screen() -> Result<VirtualDevice> {
         .with_absolute_axis(&axis(AbsoluteAxisCode::ABS_MT_TRACKING_ID, most))?
         .with_absolute_axis(&axis(AbsoluteAxisCode::ABS_MT_POSITION_X, most))?
         .with_absolute_axis(&axis(AbsoluteAxisCode::ABS_MT_POSITION_Y, most))?
+        .with_absolute_axis(&axis(AbsoluteAxisCode::ABS_MT_PRESSURE, most))?
+        .with_absolute_axis(&axis(AbsoluteAxisCode::ABS_MT_TOUCH_MAJOR, most))?
+        .with_absolute_axis(&axis(AbsoluteAxisCode::ABS_MT_TOUCH_MINOR, most))?
+        .with_absolute_axis(&turn(AbsoluteAxisCode::ABS_MT_ORIENTATION, 0))?
+        .build()
+}
+
+/// An axis of degrees either way.
+fn turn(code: AbsoluteAxisCode, units_per_radian: i32) -> UinputAbsSetup {
+    UinputAbsSetup::new(code, AbsInfo::new(0, -90, 90, 0, 0, units_per_radian))
+}
+
+fn pen() -> Result<VirtualDevice> {
+    let most = i32::from(u16::MAX);
+    // What takes a device for a tablet wants to know how large it is: here 65 cm.
+    let place = |code| UinputAbsSetup::new(code, AbsInfo::new(0, 0, most, 0, 0, 100));
+    let lean = |code| turn(code, 57);
+    let direct: AttributeSet<PropType> = [PropType::DIRECT].into_iter().collect();
+    VirtualDevice::builder()?
+        .name("Heliostat pen")
+        .input_id(id(5))
+        .with_properties(&direct)?
+        .with_keys(&keys(pen::KEYS))?
+        .with_absolute_axis(&place(AbsoluteAxisCode::ABS_X))?
+        .with_absolute_axis(&place(AbsoluteAxisCode::ABS_Y))?
+        .with_absolute_axis(&axis(AbsoluteAxisCode::ABS_PRESSURE, most))?
+        .with_absolute_axis(&axis(AbsoluteAxisCode::ABS_DISTANCE, most))?
+        .with_absolute_axis(&lean(AbsoluteAxisCode::ABS_TILT_X))?
+        .with_absolute_axis(&lean(AbsoluteAxisCode::ABS_TILT_Y))?
         .build()
 }

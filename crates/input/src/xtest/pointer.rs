@@ -1,10 +1,11 @@
-//! The pointer under X: places, movements, buttons, the wheel, and a finger that acts as a mouse.
+//! The pointer under X: places, movements, buttons, the wheel, and a finger or a pen that acts as a
+//! mouse.
 //!
 //! Owns parts of notches and the finger that points; refuses a second finger.
 
 use super::fake;
 use crate::area::TargetArea;
-use crate::event::{Button, InputEvent, TouchPhase};
+use crate::event::{Button, InputEvent, PenEvent, PenPhase, TouchPhase};
 use crate::notches::Notches;
 use crate::x11::{Link, XResult};
 use media::Size;
@@ -21,8 +22,19 @@ const HORIZONTAL: [u8; 2] = [6, 7];
 pub(super) struct Pointer {
     area: TargetArea,
     wheels: [Notches; 2],
-    finger: Option<u8>,
+    finger: Option<u32>,
+    pen: PenHeld,
 }
+
+/// What the pen holds down of a mouse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct PenHeld {
+    touches: bool,
+    buttons: u8,
+}
+
+/// Buttons of a mouse for those of a pen, the first of the pen first.
+const PEN_BUTTONS: [Button; 2] = [Button::Right, Button::Middle];
 
 impl Pointer {
     pub(super) fn new(area: TargetArea) -> Self {
@@ -30,6 +42,7 @@ impl Pointer {
             area,
             wheels: [Notches::default(); 2],
             finger: None,
+            pen: PenHeld::default(),
         }
     }
 
@@ -42,7 +55,10 @@ impl Pointer {
                 self.turn(link, 0, *dy, VERTICAL)?;
                 self.turn(link, 1, *dx, HORIZONTAL)
             }
-            InputEvent::Touch { id, phase, x, y } => self.touch(link, (*id, *phase), [*x, *y]),
+            InputEvent::Touch {
+                id, phase, x, y, ..
+            } => self.touch(link, (*id, *phase), [*x, *y]),
+            InputEvent::Pen(event) => self.pen(link, event),
             InputEvent::Key { .. } | InputEvent::Text(_) | InputEvent::Pad(_) => Ok(()),
         }
     }
@@ -72,7 +88,7 @@ impl Pointer {
     fn touch(
         &mut self,
         link: &Link,
-        (id, phase): (u8, TouchPhase),
+        (id, phase): (u32, TouchPhase),
         place: [u16; 2],
     ) -> XResult<()> {
         let left = number(Button::Left);
@@ -88,8 +104,33 @@ impl Pointer {
                 self.move_to(link, place)?;
                 press(link, left, false)
             }
+            TouchPhase::Hover if self.finger.is_none() => self.move_to(link, place),
             _ => Ok(()),
         }
+    }
+
+    /// What it touches with is the left button.
+    fn pen(&mut self, link: &Link, event: &PenEvent) -> XResult<()> {
+        let near = matches!(
+            event.phase,
+            PenPhase::Hover | PenPhase::Start | PenPhase::Move
+        );
+        let wanted = PenHeld {
+            touches: matches!(event.phase, PenPhase::Start | PenPhase::Move),
+            buttons: if near { event.buttons } else { 0 },
+        };
+        self.move_to(link, [event.x, event.y])?;
+        let held = std::mem::replace(&mut self.pen, wanted);
+        if held.touches != wanted.touches {
+            press(link, number(Button::Left), wanted.touches)?;
+        }
+        for (bit, button) in PEN_BUTTONS.into_iter().enumerate() {
+            let down = wanted.buttons >> bit & 1 == 1;
+            if down != (held.buttons >> bit & 1 == 1) {
+                press(link, number(button), down)?;
+            }
+        }
+        Ok(())
     }
 }
 

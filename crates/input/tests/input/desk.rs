@@ -3,8 +3,10 @@
 use crate::xserver::{Came, LONG, Watcher, XServer, eventually};
 use events::ViewerId;
 use input::{
-    Button, Channel, Desk, DeskParts, Feedback, InputError, InputEvent, InputSpec, InputState,
-    KeyCode, OpenRequest, Permissions, TargetArea, XDisplay,
+    Button, Capabilities, Channel, Contact, Desk, DeskParts, Feedback, FeedbackSink, Injector,
+    InputError, InputEvent, InputSpec, InputState, KeyCode, MotionKind, OpenRequest, Opened,
+    PadCapabilities, PadEvent, PadKind, PenEvent, PenPhase, PenTool, Permissions, TargetArea,
+    TriggerEffect, XDisplay,
 };
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -239,11 +241,42 @@ fn a_recording_has_each_event_as_a_line_in_order() {
     let path = directory.path().join("events");
     let rig = rig(&format!("recording:{}", path.display()), None);
     rig.desk.permit(A, Permissions::ALL);
+    let drawn = PenEvent {
+        phase: PenPhase::Start,
+        tool: PenTool::Eraser,
+        buttons: 2,
+        x: 65535,
+        y: 1,
+        contact: Contact {
+            pressure: Some(0x1234),
+            distance: None,
+            major: Some(7),
+            minor: Some(5),
+            rotation_deg: Some(359),
+        },
+        tilt_deg: Some(60),
+    };
+    let lifted = PenEvent {
+        phase: PenPhase::End,
+        ..drawn
+    };
+    let turned = PadEvent::Motion {
+        index: 0,
+        kind: MotionKind::Gyroscope,
+        x: 0.1,
+        y: -1.0e-30,
+        z: f32::MAX,
+    };
     let events = [
         key("AltRight", true),
         InputEvent::Text("ä\n".into()),
         InputEvent::MoveTo { x: 1, y: 2 },
         key("AltRight", false),
+        InputEvent::Pen(drawn),
+        InputEvent::Pen(lifted),
+        InputEvent::Pad(dualsense(0)),
+        InputEvent::Pad(turned),
+        InputEvent::Pad(PadEvent::Gone { index: 0 }),
     ];
     for event in &events {
         rig.desk.inject(A, event.clone()).unwrap();
@@ -307,4 +340,97 @@ fn the_last_thing_a_viewer_did_is_known_by_its_time() {
     assert_eq!(rig.desk.last_active(B), None);
     rig.desk.gone(A);
     assert_eq!(rig.desk.last_active(A), None);
+}
+
+fn dualsense(index: u8) -> PadEvent {
+    PadEvent::Connected {
+        index,
+        name: "DualSense".into(),
+        kind: PadKind::PlayStation,
+        capabilities: PadCapabilities {
+            touchpad: true,
+            gyroscope: true,
+            rgb_led: true,
+            ..PadCapabilities::default()
+        },
+    }
+}
+
+/// All that a game can do to a pad.
+fn all_feedback(index: u8) -> [Feedback; 5] {
+    let effect = TriggerEffect {
+        kind: 0x26,
+        parameters: [9; 10],
+    };
+    [
+        Feedback::Rumble {
+            index,
+            strong: 1,
+            weak: 2,
+            duration_ms: 3,
+        },
+        Feedback::TriggerRumble {
+            index,
+            left: 4,
+            right: 5,
+        },
+        Feedback::Led {
+            index,
+            rgb: [6, 7, 8],
+        },
+        Feedback::MotionRate {
+            index,
+            kind: MotionKind::Accelerometer,
+            hz: 100,
+        },
+        Feedback::AdaptiveTriggers {
+            index,
+            flags: 0x0c,
+            left: effect,
+            right: TriggerEffect::default(),
+        },
+    ]
+}
+
+/// A game that does everything to each pad that comes.
+struct Game(FeedbackSink);
+
+impl Injector for Game {
+    fn name(&self) -> &'static str {
+        "game"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    fn inject(&mut self, event: &InputEvent) -> Result<(), InputError> {
+        if let InputEvent::Pad(PadEvent::Connected { index, .. }) = event {
+            all_feedback(*index)
+                .into_iter()
+                .for_each(|feedback| (self.0)(feedback));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_game_does_to_a_pad_is_told_to_its_viewer_by_his_own_number() {
+    let rig = rig("none", None);
+    rig.desk.permit(A, Permissions::ALL);
+    rig.desk.permit(B, Permissions::ALL);
+    rig.desk.switch(Box::new(|feedback| {
+        Ok(Opened {
+            injector: Box::new(Game(feedback)),
+            reason: String::new(),
+        })
+    }));
+    for (viewer, index) in [(A, 0), (B, 0), (A, 15), (B, 9)] {
+        let connected = InputEvent::Pad(dualsense(index));
+        rig.desk.inject(viewer, connected).unwrap();
+        for feedback in all_feedback(index) {
+            let told = rig.feedback.recv_timeout(LONG).unwrap();
+            assert_eq!(told, (viewer, feedback));
+        }
+    }
 }

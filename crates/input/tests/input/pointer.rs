@@ -2,7 +2,7 @@
 
 use crate::desk::{A, driving};
 use crate::xserver::{Came, Watcher, XServer, eventually};
-use input::{Button, InputEvent, ScreenArea, TouchPhase};
+use input::{Button, Contact, InputEvent, PenEvent, PenPhase, PenTool, ScreenArea, TouchPhase};
 use media::Size;
 
 #[test]
@@ -90,8 +90,15 @@ fn the_first_finger_is_the_mouse() {
     let watcher = Watcher::new(&server);
     let rig = driving(&server);
     let touch = |id, phase, [x, y]: [u16; 2]| {
-        let touched = rig.desk.inject(A, InputEvent::Touch { id, phase, x, y });
-        touched.unwrap();
+        let contact = Contact::default();
+        let event = InputEvent::Touch {
+            id,
+            phase,
+            x,
+            y,
+            contact,
+        };
+        rig.desk.inject(A, event).unwrap();
     };
     touch(5, TouchPhase::Start, [0, 0]);
     touch(6, TouchPhase::Start, [65535, 65535]);
@@ -110,5 +117,40 @@ fn the_first_finger_is_the_mouse() {
         watcher.presses(2),
         [Came::Button(1, true), Came::Button(1, false)]
     );
+    assert!(watcher.is_quiet());
+}
+
+#[test]
+fn a_pen_is_a_mouse_that_presses_where_it_touches() {
+    let server = XServer::start();
+    let watcher = Watcher::new(&server);
+    let rig = driving(&server);
+    let draw = |phase, buttons, [x, y]: [u16; 2]| {
+        let event = InputEvent::Pen(PenEvent {
+            phase,
+            tool: PenTool::Pen,
+            buttons,
+            x,
+            y,
+            contact: Contact::default(),
+            tilt_deg: None,
+        });
+        rig.desk.inject(A, event).unwrap();
+    };
+    draw(PenPhase::Hover, 0, [32768, 32768]);
+    eventually("the pen", || {
+        (watcher.pointer() == [640, 400]).then_some(())
+    });
+    draw(PenPhase::Start, 0, [0, 0]);
+    draw(PenPhase::Move, 1, [65535, 65535]);
+    draw(PenPhase::End, 1, [65535, 65535]);
+    let wanted = [(1, true), (3, true), (1, false), (3, false)];
+    let wanted = wanted.map(|(number, down)| Came::Button(number, down));
+    assert_eq!(watcher.presses(4), wanted);
+    assert_eq!(watcher.pointer(), [1279, 799]);
+    draw(PenPhase::Start, 0, [0, 0]);
+    rig.desk.gone(A);
+    let lifted = [true, false].map(|down| Came::Button(1, down));
+    assert_eq!(watcher.presses(2), lifted);
     assert!(watcher.is_quiet());
 }
