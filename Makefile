@@ -25,11 +25,13 @@ bench: test-packages web ## Measure glass to glass; figures and a plot go to doc
 	$(CARGO) build --release --package heliostat
 	./target/release/heliostat bench --output docs/bench $(ARGS)
 
-.PHONY: packages test-packages
+.PHONY: packages test-packages vm-packages
 packages:
 	@scripts/install-packages run
 test-packages:
 	@scripts/install-packages test
+vm-packages:
+	@scripts/install-packages vm
 
 .PHONY: web
 web: web/dist/index.html ## Build the page.
@@ -60,6 +62,10 @@ rust-test: web ## Unit and integration tests.
 .PHONY: loom-test
 loom-test: ## Model-check the hand-offs.
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom $(CARGO) test --package media --test loom_slot
+
+.PHONY: test-vm
+test-vm: vm-packages ## Test the kernel's input devices in a virtual machine (downloads a kernel).
+	scripts/uinput-in-vm $(TESTS)
 
 .PHONY: openh264-test
 openh264-test: ## The permissive build and its tests.
