@@ -115,7 +115,9 @@ impl Reader {
 
     /// Reads until an event like this came, and gives its value.
     pub(crate) fn read_until(&mut self, kind: EventType, code: u16) -> i32 {
+        let start = Instant::now();
         loop {
+            assert!(start.elapsed() < LONG, "{kind:?} {code} does not come");
             let (found_kind, found_code, value) = self.read(1)[0];
             if (found_kind, found_code) == (kind, code) {
                 return value;
