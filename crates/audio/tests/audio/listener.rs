@@ -11,7 +11,7 @@ use std::time::Duration;
 /// What is looked at at once; longer than any pause between two periods of a server.
 const WINDOW_FRAMES: usize = 100;
 /// Tones are heard within this, or not at all.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A source with an encoder and a decoder behind it.
 pub(crate) struct Listener {

@@ -16,7 +16,7 @@ const STEREO: AudioFormat = AudioFormat {
     frame: FrameDuration::Ms5,
 };
 /// Anything that is waited for comes within this, or not at all.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 fn gamestream() -> AudioRequest {
     AudioRequest {
