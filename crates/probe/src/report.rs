@@ -35,6 +35,8 @@ pub struct Report {
     pub frames_recovered: u64,
     /// Frames that were not shown, lost and unusable ones together; counted when the picture goes on.
     pub frames_missing: u64,
+    /// Those of them that the host left out: the packets around them follow each other.
+    pub frames_never_sent: u64,
     /// Frames that came whole and could not be shown, because of a loss before.
     pub frames_unusable: u64,
     /// Keyframes.
@@ -244,6 +246,24 @@ impl Tally {
     }
 }
 
+/// A report whose tones are still to be told, which takes longer than packets should wait.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    report: Report,
+    tones: Option<Tones>,
+}
+
+impl Pending {
+    /// To be called when nobody waits for the collector.
+    pub(crate) fn complete(self) -> Report {
+        let mut report = self.report;
+        if let Some(tones) = self.tones {
+            report.audio.tones_hz = tones.loudest_hz();
+        }
+        report
+    }
+}
+
 /// Adds up what happens.
 #[derive(Debug)]
 pub(crate) struct Collector {
@@ -299,9 +319,11 @@ impl Collector {
     }
 
     /// A packet of video came; `dropped` if this client threw it away.
-    pub(crate) fn packet(&mut self, sequence: u16, dropped: bool) {
+    pub(crate) fn packet(&mut self, sequence: u16, frame: u32, dropped: bool) {
         let missing = self.sequence.missing_after(sequence);
+        let left_out = self.sequence.left_out_before(sequence, frame);
         self.each(|report| {
+            report.frames_never_sent += u64::from(left_out);
             report.packets.received += 1;
             report.packets.dropped_on_purpose += u64::from(dropped);
         });
@@ -470,7 +492,7 @@ impl Collector {
     }
 
     /// The second that ends now.
-    pub(crate) fn take_second(&mut self, now: MonoTime) -> Report {
+    pub(crate) fn take_second(&mut self, now: MonoTime) -> Pending {
         let tally = std::mem::take(&mut self.second);
         let duration_s = now.since(self.second_began).as_secs_f64();
         self.second_began = now;
@@ -478,20 +500,20 @@ impl Collector {
     }
 
     /// Everything up to now.
-    pub(crate) fn total(&self, now: MonoTime) -> Report {
+    pub(crate) fn total(&self, now: MonoTime) -> Pending {
         let duration_s = now.since(self.began).as_secs_f64();
         self.finish(self.total.clone(), now, duration_s)
     }
 
-    fn finish(&self, tally: Tally, now: MonoTime, duration_s: f64) -> Report {
+    fn finish(&self, tally: Tally, now: MonoTime, duration_s: f64) -> Pending {
         let at_s = now.since(self.began).as_secs_f64();
         let mut report = tally.finish(at_s, duration_s);
         report.rtt_ms = self.rtt_ms;
         report.keyframe_owed = self.keyframe_owed;
-        if let Some(tones) = &self.tones {
-            report.audio.tones_hz = tones.loudest_hz();
+        Pending {
+            report,
+            tones: self.tones.clone(),
         }
-        report
     }
 }
 
@@ -499,6 +521,8 @@ impl Collector {
 #[derive(Debug, Default)]
 struct Sequence {
     highest: Option<u16>,
+    /// The last packet that came, and the frame it belongs to.
+    last: Option<(u16, u32)>,
 }
 
 impl Sequence {
@@ -515,6 +539,17 @@ impl Sequence {
         } else {
             -i64::from(ahead != 0)
         }
+    }
+
+    /// Frames between this packet and the one that was sent right before it.
+    fn left_out_before(&mut self, sequence: u16, frame: u32) -> u32 {
+        let before = self.last.replace((sequence, frame));
+        let follows = before.filter(|(last, _)| last.wrapping_add(1) == sequence);
+        let between = follows.map(|(_, last)| frame.wrapping_sub(last).wrapping_sub(1));
+        // The same frame goes on, or an older one comes, which is told elsewhere.
+        between
+            .filter(|between| *between < u32::MAX / 2)
+            .unwrap_or(0)
     }
 }
 
@@ -551,7 +586,9 @@ mod tests {
             false,
             Findings::default(),
         );
-        let report = collector.take_second(MonoTime::from_nanos(1_000_000_000));
+        let report = collector
+            .take_second(MonoTime::from_nanos(1_000_000_000))
+            .complete();
         assert_eq!(
             (report.frames, report.frames_recovered, report.keyframes),
             (3, 1, 1)
@@ -581,7 +618,8 @@ mod tests {
     #[test]
     fn a_keyframe_is_owed_from_the_request_to_the_next_one() {
         let mut collector = Collector::new(MonoTime::ZERO);
-        let owed = |collector: &mut Collector| collector.total(MonoTime::ZERO).keyframe_owed;
+        let owed =
+            |collector: &mut Collector| collector.total(MonoTime::ZERO).complete().keyframe_owed;
         collector.keyframe_requested();
         collector.unit(
             &unit(1, 10, FrameKind::Predicted),
@@ -594,12 +632,23 @@ mod tests {
     }
 
     #[test]
+    fn frames_that_were_left_out_are_told_from_those_whose_packets_are_lost() {
+        let mut collector = Collector::new(MonoTime::ZERO);
+        // Two frames are left out after the first; what lies between 8 and 11 may have been lost.
+        for (sequence, frame) in [(5, 1), (6, 1), (7, 4), (8, 5), (11, 9), (12, 9)] {
+            collector.packet(sequence, frame, false);
+        }
+        let total = collector.total(MonoTime::ZERO).complete();
+        assert_eq!((total.frames_never_sent, total.packets.missing), (2, 2));
+    }
+
+    #[test]
     fn a_second_begins_anew_and_the_total_goes_on() {
         let mut collector = Collector::new(MonoTime::ZERO);
         for sequence in [65_534, 65_535, 2, 1, 3] {
-            collector.packet(sequence, sequence == 3);
+            collector.packet(sequence, 1, sequence == 3);
         }
-        let first = collector.take_second(MonoTime::from_nanos(1));
+        let first = collector.take_second(MonoTime::from_nanos(1)).complete();
         let packets = first.packets;
         assert_eq!(
             (
@@ -609,14 +658,22 @@ mod tests {
             ),
             (5, 1, 1)
         );
-        collector.packet(5, false);
+        collector.packet(5, 1, false);
         assert_eq!(
             collector
                 .take_second(MonoTime::from_nanos(2))
+                .complete()
                 .packets
                 .missing,
             1
         );
-        assert_eq!(collector.total(MonoTime::from_nanos(2)).packets.missing, 2);
+        assert_eq!(
+            collector
+                .total(MonoTime::from_nanos(2))
+                .complete()
+                .packets
+                .missing,
+            2
+        );
     }
 }

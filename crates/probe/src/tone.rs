@@ -10,7 +10,7 @@ const RATE_HZ: f64 = 48_000.0;
 const SILENCE: f64 = 1e-4;
 
 /// The last samples of every channel.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tones {
     channels: Vec<Vec<f32>>,
     at: usize,

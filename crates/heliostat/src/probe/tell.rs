@@ -161,8 +161,12 @@ pub(super) fn summary(summary: &Summary) -> String {
 
 fn frames(total: &Report) -> String {
     format!(
-        "{} shown ({:.1} a second), {} missing, {} saved by parity",
-        total.frames, total.fps, total.frames_missing, total.frames_recovered
+        "{} shown ({:.1} a second), {} missing, of which the host left out {}, {} saved by parity",
+        total.frames,
+        total.fps,
+        total.frames_missing,
+        total.frames_never_sent,
+        total.frames_recovered
     )
 }
 

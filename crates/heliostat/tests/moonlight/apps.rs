@@ -51,10 +51,9 @@ fn an_app_begins_with_the_pictures_and_ends_with_quit() {
     let host = Host::with_apps(DIARY, &[]);
     let pal = host.paired();
     // Launched and negotiated, but nobody looks yet.
-    let open = hostile::open_session(&pal.client, &diary(1)).unwrap();
+    let _open = hostile::open_session(&pal.client, &diary(1)).unwrap();
     assert!(pal.info().running_app.is_some());
     assert_eq!(host.read("diary"), "");
-    drop(open);
     pal.client.quit().unwrap();
     until_true("that session is over", || host.sessions() == 0);
     assert_eq!(host.read("diary"), "");

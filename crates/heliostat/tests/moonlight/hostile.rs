@@ -105,11 +105,10 @@ fn floods_of_datagrams_beside_a_stream() {
 fn a_launch_that_nobody_follows_keeps_no_place_from_others() {
     let host = Host::small(&["--max-streams", "1"]);
     let (first, second) = (host.paired(), host.paired());
-    let open = hostile::open_session(&first.client, &small(1)).unwrap();
+    let _open = hostile::open_session(&first.client, &small(1)).unwrap();
     let refused = second.stream(&small(1));
     assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
     first.client.quit().unwrap();
-    drop(open);
     let streamed = second.stream(&small(1)).unwrap();
     assert_complete(&streamed.total);
 }

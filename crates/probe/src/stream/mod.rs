@@ -153,7 +153,7 @@ fn watch(
         watcher.run(&events, on_report)
     });
     let ended_by_host = ended?;
-    let total = lock(&collector).total(MonoTime::now());
+    let total = lock(&collector).total(MonoTime::now()).complete();
     Ok(Summary {
         setup: setup(&agreement, launched),
         total,
@@ -294,7 +294,8 @@ impl Watcher<'_> {
             let now = Instant::now();
             if now >= report_at {
                 report_at += Duration::from_secs(1);
-                let report = lock(self.collector).take_second(MonoTime::now());
+                let second = lock(self.collector).take_second(MonoTime::now());
+                let report = second.complete();
                 if on_report(&report).is_break() {
                     return Ok(false);
                 }

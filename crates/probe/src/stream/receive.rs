@@ -180,7 +180,7 @@ impl<'a> VideoPath<'a> {
         if let Some(packet) = parse_packet(bytes) {
             let by_frame = self.dropped_frames.contains(&packet.frame);
             let dropped = self.dropper.drops() || by_frame;
-            lock(self.collector).packet(packet.sequence, dropped);
+            lock(self.collector).packet(packet.sequence, packet.frame, dropped);
             if dropped {
                 return;
             }
