@@ -35,6 +35,9 @@ struct Connected {
     heard: MonoTime,
     told_round_trip: MonoTime,
     refused: u32,
+    /// Whether it has said anything. What clients say first is a request for a keyframe
+    /// (`IDX_START_A` in ControlStream.c), with which every stream begins anyway.
+    begun: bool,
     /// Its end was told; what remains is ENet's farewell.
     leaving: bool,
 }
@@ -105,6 +108,7 @@ impl Peers {
                 heard: now,
                 told_round_trip: now,
                 refused: 0,
+                begun: false,
                 leaving: false,
             },
         );
@@ -200,8 +204,9 @@ impl Peers {
 impl Connected {
     fn take(&mut self, message: ClientMessage, host: &dyn Host) {
         let session = &self.session;
+        let begun = std::mem::replace(&mut self.begun, true);
         match message {
-            ClientMessage::RequestKeyframe => session.request(VideoRequest::Keyframe),
+            ClientMessage::RequestKeyframe if begun => session.request(VideoRequest::Keyframe),
             ClientMessage::LostFrames(lost) => session.request(VideoRequest::Lost {
                 first: lost.first,
                 last: lost.last,
