@@ -82,7 +82,7 @@ fn packets_that_are_only_late_cost_nothing() {
         ..DropPlan::default()
     };
     let mut total = pal.stream(&losing(3, drop)).unwrap().total;
-    assert!(total.packets.reordered > 10, "{:?}", total.packets);
+    assert!(total.packets.reordered > 3, "{:?}", total.packets);
     // The last of all may still be held back when the stream ends.
     total.packets.missing = 0;
     assert_complete(&total);
