@@ -14,8 +14,19 @@ const PATIENCE: Duration = Duration::from_millis(60);
 pub(crate) struct Pace {
     length: Duration,
     served_until: MonoTime,
-    /// Whether the last frame was silence in place of sound.
-    filling: bool,
+    flow: Flow,
+}
+
+/// Whether there is sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    /// The last frame was sound.
+    Sound,
+    /// The last frame was silence in place of sound.
+    Silence,
+    /// The last frame was silence; there is sound again, of times that the silence stood for. Until
+    /// it is of later ones no more silence may take its place, or it would never be.
+    Returning,
 }
 
 impl Pace {
@@ -24,19 +35,22 @@ impl Pace {
         Self {
             length,
             served_until: now,
-            filling: true,
+            flow: Flow::Silence,
         }
     }
 
     /// There is no source any more: silence follows without waiting for it.
     pub(crate) fn source_lost(&mut self, now: MonoTime) {
-        self.filling = true;
+        self.flow = Flow::Silence;
         self.served_until = self.served_until.max(now - self.length);
     }
 
     /// When silence is due unless sound comes.
     pub(crate) fn deadline(&self) -> MonoTime {
-        let grace = if self.filling { self.length } else { PATIENCE };
+        let grace = match self.flow {
+            Flow::Silence => self.length,
+            Flow::Sound | Flow::Returning => PATIENCE,
+        };
         self.served_until + grace
     }
 
@@ -46,24 +60,26 @@ impl Pace {
             return None;
         }
         // What was not served in time is not made up for: it would only wait in somebody's buffer.
-        let on_time = self.filling && now.since(self.served_until) <= self.length * 4;
+        let on_time = self.flow == Flow::Silence && now.since(self.served_until) <= self.length * 4;
         let start = if on_time {
             self.served_until
         } else {
             now - self.length
         };
-        self.filling = true;
+        self.flow = Flow::Silence;
         self.served_until = start + self.length;
         Some(start)
     }
 
     /// Whether sound that begins at this time is to be sent. After silence the time that it stood
-    /// for is left out.
+    /// for is left out, to the nearest frame: sound begins between two frames of silence.
     pub(crate) fn accepts(&mut self, captured: MonoTime) -> bool {
-        if self.filling && captured < self.served_until {
+        let stood_for = captured + self.length / 2 < self.served_until;
+        if self.flow != Flow::Sound && stood_for {
+            self.flow = Flow::Returning;
             return false;
         }
-        self.filling = false;
+        self.flow = Flow::Sound;
         self.served_until = captured + self.length;
         true
     }
@@ -101,6 +117,29 @@ mod tests {
         assert!(!pace.accepts(at(5)), "its time was silence");
         assert!(pace.accepts(at(70)));
         assert_eq!(pace.silence_due(at(100)), None);
+    }
+
+    #[test]
+    fn sound_returns_wherever_between_frames_of_silence_it_begins_and_however_late_it_is() {
+        for (begins_ms, late_ms) in (0..5).flat_map(|ms| [0, 1, 4, 5, 21, 43].map(|l| (ms, l))) {
+            let mut pace = Pace::new(LENGTH, at(0));
+            let mut captured_ms = begins_ms;
+            let (mut sound, mut now_ms) = (0, 0);
+            while now_ms < 200 {
+                now_ms += 1;
+                // Silence first: its deadline and the sound may come in the same moment.
+                while pace.silence_due(at(now_ms)).is_some() {}
+                if captured_ms + 5 + late_ms == now_ms {
+                    sound += u64::from(pace.accepts(at(captured_ms)));
+                    captured_ms += 5;
+                }
+            }
+            let came = (captured_ms - begins_ms) / 5;
+            assert!(
+                sound + 10 >= came,
+                "{sound} of {came} frames from {begins_ms} ms, {late_ms} ms late"
+            );
+        }
     }
 
     #[test]
