@@ -330,6 +330,8 @@ pub struct StreamOptions {
     pub script: Option<Script>,
     /// Ask for a keyframe this often.
     pub keyframe_every: Option<Duration>,
+    /// Units that may wait for the decoder before the stream begins anew with a keyframe.
+    pub max_undecoded: usize,
     /// End the application afterwards, rather than leave it running.
     pub quit_after: bool,
 }
@@ -355,6 +357,8 @@ impl StreamOptions {
             drop: DropPlan::default(),
             script: None,
             keyframe_every: None,
+            // As in clients (VideoDepacketizer.c).
+            max_undecoded: 15,
             quit_after: false,
         }
     }

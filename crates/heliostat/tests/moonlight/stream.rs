@@ -1,6 +1,6 @@
 //! Streams on a link that loses nothing.
 
-use crate::host::{Host, PATIENCE, assert_complete, small};
+use crate::host::{ALL_OF_A_TEST, Host, PATIENCE, assert_complete, small};
 use probe::{Codec, Encryption, StreamOptions};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ fn every_frame_of_720p60_arrives_and_decodes() {
     let pal = host.paired();
     let options = StreamOptions {
         duration: Duration::from_secs(3),
+        max_undecoded: ALL_OF_A_TEST,
         ..StreamOptions::new("Desktop")
     };
     let summary = pal.stream(&options).unwrap();

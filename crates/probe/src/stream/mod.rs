@@ -29,7 +29,7 @@ use crate::report::{Collector, Report};
 use crate::{Error, http};
 pub(crate) use link::{CHANNELS, socket_towards};
 use link::{Invitation, Link, LinkEvent, Outbox};
-use receive::{AudioPath, MAX_UNDECODED, Socket, VideoEnds, VideoPath, decode_video, lock};
+use receive::{AudioPath, Socket, VideoEnds, VideoPath, decode_video, lock};
 use stop::{Running, Stop};
 
 /// How long the first packet, and then the first whole picture, may take (VideoStream.c).
@@ -196,7 +196,7 @@ impl Crew<'_, '_> {
         let (failed, failures) = mpsc::sync_channel(1);
         let collector = self.collector;
         let units = decoders.video(self.agreement.codec).map(|decoder| {
-            let (sender, units) = mpsc::sync_channel(MAX_UNDECODED);
+            let (sender, units) = mpsc::sync_channel(self.session.options.max_undecoded);
             self.scope
                 .spawn(move || decode_video(decoder, &units, &failed, collector));
             sender

@@ -29,8 +29,6 @@ use crate::video::{
 const PING_EVERY: Duration = Duration::from_millis(500);
 const RECEIVE_BUFFER: usize = 4 << 20;
 const MAX_DATAGRAM: usize = 2048;
-/// Units that may wait for the decoder, as in clients (VideoDepacketizer.c).
-pub(super) const MAX_UNDECODED: usize = 15;
 
 /// What everybody writes into. A thread that died while writing has ended the stream anyway.
 pub(super) fn lock(collector: &Mutex<Collector>) -> MutexGuard<'_, Collector> {
