@@ -1,8 +1,17 @@
 //! Streams on a link that loses nothing.
 
 use crate::host::{ALL_OF_A_TEST, Host, PATIENCE, assert_complete, small};
-use probe::{Codec, Encryption, StreamOptions};
+use audio::TONES_HZ;
+use probe::{AudioLayout, AudioReport, Codec, Encryption, StreamOptions};
 use std::time::Duration;
+
+/// The tones that came out of each loudspeaker are those that went in.
+fn assert_tones(audio: &AudioReport, channels: usize) {
+    let heard = &audio.tones_hz;
+    let right = |(heard, played): (&f64, f64)| (heard - played).abs() < 10.0;
+    assert_eq!(heard.len(), channels);
+    assert!(heard.iter().zip(TONES_HZ).all(right), "{audio:?}");
+}
 
 #[test]
 fn every_frame_of_720p60_arrives_and_decodes() {
@@ -51,6 +60,32 @@ fn each_choice_of_encryption_is_kept_and_plays() {
         );
         assert!(summary.total.frames > 10, "{}", summary.total.frames);
         assert_eq!(summary.total.audio.lost, 0);
+        assert_tones(&summary.total.audio, 2);
+    }
+}
+
+#[test]
+fn each_loudspeaker_plays_what_is_its_own() {
+    let host = Host::sounding();
+    let pal = host.paired();
+    for (audio, high_quality_audio) in [
+        (AudioLayout::Stereo, true),
+        (AudioLayout::Surround51, false),
+        (AudioLayout::Surround51, true),
+        (AudioLayout::Surround71, false),
+        (AudioLayout::Surround71, true),
+    ] {
+        let options = StreamOptions {
+            audio,
+            high_quality_audio,
+            bitrate: "8M".parse().unwrap(),
+            quit_after: true,
+            ..small(1)
+        };
+        let summary = pal.stream(&options).unwrap();
+        assert_complete(&summary.total);
+        assert_eq!(summary.total.audio.lost, 0);
+        assert_tones(&summary.total.audio, audio.channels().into());
     }
 }
 
