@@ -35,6 +35,7 @@ fn parity_saves_every_frame_from_one_and_from_three_percent_of_loss() {
     for (share, seed) in [("1", 11), ("3", 13)] {
         let drop = DropPlan {
             video: Some(share.parse().unwrap()),
+            audio: Some(share.parse().unwrap()),
             seed,
             ..DropPlan::default()
         };
@@ -44,6 +45,9 @@ fn parity_saves_every_frame_from_one_and_from_three_percent_of_loss() {
         assert!(packets.dropped_on_purpose > 10, "{packets:?}");
         assert!(total.frames_recovered > 3, "{}", total.frames_recovered);
         assert!(packets.received > 10 * total.frames, "{packets:?}");
+        let audio = &total.audio;
+        assert!(audio.dropped_on_purpose > 0, "{audio:?}");
+        assert!(audio.recovered > 0 && audio.lost == 0, "{audio:?}");
     }
 }
 
