@@ -2,6 +2,7 @@
 //! what the fuzzer makes up, and a test calls them with every corpus that was kept.
 
 mod gamestream;
+mod probe;
 
 use capture::SourceSpec;
 use capture::barcode::Barcode;
@@ -41,6 +42,8 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("gamestream_rtsp_encrypted", gamestream::rtsp_encrypted),
     ("gamestream_control", gamestream::control),
     ("gamestream_input", gamestream::input),
+    ("probe_answers", probe::answers),
+    ("probe_stream", probe::stream),
 ];
 
 /// Runs the entry of that name; `false` when there is none.

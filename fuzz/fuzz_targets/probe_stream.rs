@@ -1,0 +1,6 @@
+//! Fuzzes the entry `probe_stream`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    assert!(fuzz_entries::run("probe_stream", bytes));
+});
