@@ -291,3 +291,56 @@ fn streams_in_turn_leave_the_default_sink_as_it_was() {
     assert_eq!(servers.default_sink(), "speakers");
     assert_eq!(servers.sinks(), ["speakers"]);
 }
+
+/// A second stream with other frames shares the silent sink, outlives the first, and the sink that was
+/// there before both is put back after it.
+fn a_stream_outlives_the_one_whose_sink_it_shares(kind: Kind, spec: &str) {
+    let servers = Servers::start(kind);
+    if kind == Kind::PipeWire {
+        servers.pactl(&["load-module", "module-null-sink", "sink_name=speakers"]);
+        servers.pactl(&["set-default-sink", "speakers"]);
+    }
+    servers.default_sink_becomes("speakers");
+    let pipeline = pipeline(spec, servers.addresses());
+    let longer = AudioFormat {
+        frame: FrameDuration::Ms10,
+        ..STEREO
+    };
+    let longer = AudioRequest {
+        opus: OpusConfig::gamestream(longer, Quality::Normal),
+        ..gamestream()
+    };
+    let (first, second) = (Ear::new(32), Ear::new(32));
+    let lease = pipeline.acquire(&longer, Arc::clone(&first.queue)).unwrap();
+    servers.default_sink_becomes("heliostat");
+    let _second = pipeline
+        .acquire(&gamestream(), Arc::clone(&second.queue))
+        .unwrap();
+    let _player = servers.play(STEREO.layout, None);
+    second.hears_every_tone(&gamestream().opus);
+    let shared = servers.pactl(&["list", "short", "sinks"]);
+    assert_eq!(shared.matches("heliostat").count(), 1, "{shared}");
+    let shared = shared.lines().find(|line| line.contains("heliostat"));
+    let shared = shared.and_then(|line| line.split('\t').next()).unwrap();
+    drop(lease);
+    until("another sink", || {
+        let sinks = servers.pactl(&["list", "short", "sinks"]);
+        let ours = sinks.lines().find(|line| line.contains("heliostat"))?;
+        (ours.split('\t').next() != Some(shared)).then_some(())
+    });
+    servers.default_sink_becomes("heliostat");
+    second.hears_every_tone(&gamestream().opus);
+    drop(pipeline);
+    servers.default_sink_becomes("speakers");
+}
+
+#[test]
+fn a_stream_of_pulseaudio_outlives_the_one_whose_sink_it_shares() {
+    a_stream_outlives_the_one_whose_sink_it_shares(Kind::PulseAudio, "pulse");
+}
+
+#[cfg(feature = "pipewire")]
+#[test]
+fn a_stream_of_pipewire_outlives_the_one_whose_sink_it_shares() {
+    a_stream_outlives_the_one_whose_sink_it_shares(Kind::PipeWire, "pipewire");
+}
