@@ -1,7 +1,7 @@
 //! The fan-out: who gets which packets, what a slow one costs, and what happens when sound goes.
 
 use crate::servers::{Kind, Servers, until};
-use crate::spectrum::each_channel_has_its_tone;
+use crate::spectrum::{STUTTERING, each_channel_has_its_tone};
 use audio::{
     AcquireError, AudioFormat, AudioOptions, AudioPipeline, AudioRequest, AudioServers, AudioState,
     ChannelLayout, FrameDuration, HostAudio, OpusConfig, OpusDecoder, OpusFrame, OpusQueue,
@@ -67,7 +67,7 @@ impl Ear {
                 sound.extend_from_slice(&decoded);
                 frames += 1;
             }
-            match each_channel_has_its_tone(&sound, config.format.layout) {
+            match each_channel_has_its_tone(&sound, config.format.layout, STUTTERING) {
                 Ok(()) => return frames,
                 Err(why) => assert!(started.elapsed() < PATIENCE, "{why}"),
             }
