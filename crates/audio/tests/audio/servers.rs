@@ -177,6 +177,20 @@ impl Servers {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// What the session manager keeps of somebody's choice of a default sink.
+    #[cfg(feature = "pipewire")]
+    pub(crate) fn chosen_sink(&self) -> String {
+        let output = self
+            .command("pw-metadata")
+            .stdout(Stdio::piped())
+            .output()
+            .expect("pw-metadata must be installed for this test");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let key = "key:'default.configured.audio.sink'";
+        let line = text.lines().find(|line| line.contains(key));
+        line.unwrap_or_default().to_owned()
+    }
+
     /// The name of the default sink.
     pub(crate) fn default_sink(&self) -> String {
         let info = self.pactl(&["info"]);
