@@ -6,8 +6,9 @@
 use media::MonoTime;
 use std::time::Duration;
 
-/// Sound may be this late before silence takes its place: longer than any server's period.
-const PATIENCE: Duration = Duration::from_millis(60);
+/// Sound may be this late before silence takes its place: longer than the pieces in which a server
+/// gives what it plays over a slow device.
+const PATIENCE: Duration = Duration::from_millis(150);
 
 /// Up to when listeners were served, and with what.
 #[derive(Clone, Copy, Debug)]
@@ -110,22 +111,22 @@ mod tests {
     fn sound_that_stays_away_becomes_silence_one_frame_at_a_time() {
         let mut pace = Pace::new(LENGTH, at(0));
         assert!(pace.accepts(at(0)));
-        assert_eq!(pace.silence_due(at(64)), None);
-        assert_eq!(pace.silence_due(at(65)), Some(at(60)));
-        assert_eq!(pace.silence_due(at(65)), None);
-        assert_eq!(pace.silence_due(at(70)), Some(at(65)));
+        assert_eq!(pace.silence_due(at(154)), None);
+        assert_eq!(pace.silence_due(at(155)), Some(at(150)));
+        assert_eq!(pace.silence_due(at(155)), None);
+        assert_eq!(pace.silence_due(at(160)), Some(at(155)));
         assert!(!pace.accepts(at(5)), "its time was silence");
-        assert!(pace.accepts(at(70)));
-        assert_eq!(pace.silence_due(at(100)), None);
+        assert!(pace.accepts(at(160)));
+        assert_eq!(pace.silence_due(at(250)), None);
     }
 
     #[test]
     fn sound_returns_wherever_between_frames_of_silence_it_begins_and_however_late_it_is() {
-        for (begins_ms, late_ms) in (0..5).flat_map(|ms| [0, 1, 4, 5, 21, 43].map(|l| (ms, l))) {
+        for (begins_ms, late_ms) in (0..5).flat_map(|ms| [0, 1, 4, 5, 21, 103].map(|l| (ms, l))) {
             let mut pace = Pace::new(LENGTH, at(0));
             let mut captured_ms = begins_ms;
             let (mut sound, mut now_ms) = (0, 0);
-            while now_ms < 200 {
+            while now_ms < 400 {
                 now_ms += 1;
                 // Silence first: its deadline and the sound may come in the same moment.
                 while pace.silence_due(at(now_ms)).is_some() {}
@@ -136,7 +137,7 @@ mod tests {
             }
             let came = (captured_ms - begins_ms) / 5;
             assert!(
-                sound + 10 >= came,
+                sound + 22 >= came,
                 "{sound} of {came} frames from {begins_ms} ms, {late_ms} ms late"
             );
         }
@@ -153,7 +154,7 @@ mod tests {
     proptest! {
         #[test]
         fn listeners_never_get_more_frames_than_time_passed(
-            steps in prop::collection::vec((0_u64..90, any::<bool>()), 1..200),
+            steps in prop::collection::vec((0_u64..250, any::<bool>()), 1..200),
         ) {
             let mut pace = Pace::new(LENGTH, at(0));
             let (mut now_ms, mut heard_ms, mut frames) = (0, 0, 0);

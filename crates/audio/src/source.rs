@@ -22,6 +22,7 @@ pub enum HostAudio {
     /// sink gets one that makes no sound.
     Audible,
     /// Programs play into a sink of our own that makes no sound and is the default one meanwhile.
+    /// Its channels are those of the first stream; the server remixes for others at the same time.
     #[default]
     Silent,
 }

@@ -115,6 +115,12 @@ fn note_object(told: &mut Told, object: &GlobalObject<&DictRef>) {
     }
 }
 
+/// Where the server of this user usually is.
+fn usual_socket() -> String {
+    let user = rustix::process::getuid().as_raw();
+    format!("/run/user/{user}/pipewire-0")
+}
+
 fn absent(what: &str, why: impl std::fmt::Display) -> SourceError {
     SourceError::Absent {
         what: what.to_owned(),
@@ -133,11 +139,19 @@ impl Session {
         let failed = |error: pw::Error| absent(&name, format!("no server runs ({error})"));
         let main_loop = MainLoopRc::new(None).map_err(failed)?;
         let context = ContextRc::new(&main_loop, None).map_err(failed)?;
-        let mut props = properties! { "application.name" => "Heliostat" };
-        if let Some(socket) = socket.and_then(Path::to_str) {
-            props.insert("remote.name", socket);
-        }
-        let core = context.connect_rc(Some(props)).map_err(failed)?;
+        let connect = |socket: Option<&str>| {
+            let mut props = properties! { "application.name" => "Heliostat" };
+            if let Some(socket) = socket {
+                props.insert("remote.name", socket);
+            }
+            context.connect_rc(Some(props))
+        };
+        let core = match socket {
+            Some(socket) => connect(socket.to_str()),
+            // A service has no variable that tells where its user's servers are.
+            None => connect(None).or_else(|_| connect(Some(&usual_socket()))),
+        };
+        let core = core.map_err(failed)?;
         let registry = core.get_registry_rc().map_err(failed)?;
         let told = Rc::new(RefCell::new(Told::default()));
         let mut session = Self {

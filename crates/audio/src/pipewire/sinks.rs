@@ -73,8 +73,9 @@ pub(super) fn choose(
     if let Some(sink) = nodes.iter().find(|node| is_of_this_process(session, node)) {
         return Ok(tap_of(sink));
     }
-    let heard =
-        |node: &&Node| node.is_sink && node.name != NO_HARDWARE_SINK && node.name != SINK_NAME;
+    let heard = |node: &&Node| {
+        node.is_sink && node.name != NO_HARDWARE_SINK && !node.name.starts_with(SINK_NAME)
+    };
     if request.host_audio == HostAudio::Audible && nodes.iter().any(|node| heard(&node)) {
         return Ok(Tap {
             serial: None,
@@ -152,7 +153,13 @@ fn own(
         .create_object("adapter", &props)
         .map_err(|error| session.absent(error))?;
     let serial = wait_for(session, &name, stop)?;
-    let before = session.default(CHOSEN);
+    let chosen = session.default(CHOSEN);
+    let chosen_name = chosen.as_deref().and_then(name_in).unwrap_or_default();
+    let before = if chosen_name.starts_with(SINK_NAME) {
+        session.default(RESTORE)
+    } else {
+        chosen
+    };
     session.set_default(RESTORE, before.as_deref());
     session.set_default(CHOSEN, Some(&format!("{{ \"name\": \"{name}\" }}")));
     session.settle(stop)?;

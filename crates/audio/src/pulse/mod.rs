@@ -189,7 +189,8 @@ fn record(
         },
         flags: StreamFlags {
             adjust_latency: true,
-            no_move: tap.own.is_some(),
+            // When what was meant goes, so does the stream, rather than to hear something else.
+            no_move: !tap.follows_default,
             ..StreamFlags::default()
         },
         props,

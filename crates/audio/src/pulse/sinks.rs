@@ -182,11 +182,11 @@ fn own(
     if let Some(sink) = inventory.sinks.iter().find(of_this_process) {
         return monitor_of(connection, sink, false);
     }
-    // What an earlier default sink of ours replaced is not known any more.
-    let before = inventory
-        .default_sink()
-        .filter(|sink| owner(sink).is_none());
-    let before = before.map(|sink| sink.name.clone());
+    // Where another sink of ours is the default one, that one knows what was before.
+    let before = inventory.default_sink().and_then(|sink| match owner(sink) {
+        Some(_) => text_of(sink, RESTORE),
+        None => Some(sink.name.clone()),
+    });
     let command = Command::LoadModule(LoadModuleParams {
         name: c"module-null-sink".to_owned(),
         arguments: Some(module_arguments(layout, before.as_deref())),

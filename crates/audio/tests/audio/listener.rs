@@ -1,6 +1,6 @@
 //! Listens to a source, through Opus, until what it hears is what is played.
 
-use crate::spectrum::each_channel_has_its_tone;
+use crate::spectrum::{STUTTERING, each_channel_has_its_tone};
 use audio::{
     AudioFormat, AudioFrame, AudioServers, AudioSpec, Heard, HostAudio, OpusConfig, OpusDecoder,
     OpusEncoder, Quality, Source, SourceRequest, StopSignal,
@@ -73,7 +73,7 @@ impl Listener {
             for _ in 0..WINDOW_FRAMES {
                 sound.extend_from_slice(self.decoded_frame());
             }
-            match each_channel_has_its_tone(&sound, layout) {
+            match each_channel_has_its_tone(&sound, layout, STUTTERING) {
                 Ok(()) => return,
                 Err(why) => assert!(MonoTime::now().since(started) < PATIENCE, "{why}"),
             }

@@ -1,6 +1,6 @@
 //! The encoder against a decoder: every layout, every frame length, one size of packet.
 
-use crate::spectrum::each_channel_has_its_tone;
+use crate::spectrum::{HEARD, each_channel_has_its_tone};
 use audio::{
     AudioFormat, AudioFrame, ChannelLayout, FrameDuration, OpusConfig, OpusDecoder, OpusEncoder,
     OpusError, Quality, Source, SourceRequest, StopSignal, Tone,
@@ -49,7 +49,7 @@ fn every_gamestream_layout_keeps_its_channels_apart_and_its_packets_one_size() {
                     "{config:?}: {} bytes expected, {sizes:?}",
                     config.packet_bytes()
                 );
-                each_channel_has_its_tone(&sound, layout)
+                each_channel_has_its_tone(&sound, layout, HEARD)
                     .unwrap_or_else(|why| panic!("{config:?}: {why}"));
             }
         }
@@ -64,7 +64,7 @@ fn browsers_get_stereo_at_the_bitrate_asked_for() {
     ] {
         let config = OpusConfig::webrtc(frame, bitrate_bps);
         let (sizes, sound) = through_opus(&config);
-        each_channel_has_its_tone(&sound, ChannelLayout::Stereo).unwrap();
+        each_channel_has_its_tone(&sound, ChannelLayout::Stereo, HEARD).unwrap();
         let mean = sizes.iter().sum::<usize>() / sizes.len();
         assert!(
             mean <= config.packet_bytes() * 5 / 4,
@@ -82,7 +82,7 @@ fn a_clients_own_mapping_is_followed() {
     let config = OpusConfig::gamestream(format, Quality::Normal);
     let own = config.with_streams(4, 2, &[0, 1, 4, 5, 2, 3]).unwrap();
     let (_, sound) = through_opus(&own);
-    each_channel_has_its_tone(&sound, format.layout).unwrap();
+    each_channel_has_its_tone(&sound, format.layout, HEARD).unwrap();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The fan-out: who gets which packets, what a slow one costs, and what happens when sound goes.
 
 use crate::servers::{Kind, Servers, until};
-use crate::spectrum::each_channel_has_its_tone;
+use crate::spectrum::{STUTTERING, each_channel_has_its_tone};
 use audio::{
     AcquireError, AudioFormat, AudioOptions, AudioPipeline, AudioRequest, AudioServers, AudioState,
     ChannelLayout, FrameDuration, HostAudio, OpusConfig, OpusDecoder, OpusFrame, OpusQueue,
@@ -67,7 +67,7 @@ impl Ear {
                 sound.extend_from_slice(&decoded);
                 frames += 1;
             }
-            match each_channel_has_its_tone(&sound, config.format.layout) {
+            match each_channel_has_its_tone(&sound, config.format.layout, STUTTERING) {
                 Ok(()) => return frames,
                 Err(why) => assert!(started.elapsed() < PATIENCE, "{why}"),
             }
@@ -290,4 +290,57 @@ fn streams_in_turn_leave_the_default_sink_as_it_was() {
     drop(pipeline);
     assert_eq!(servers.default_sink(), "speakers");
     assert_eq!(servers.sinks(), ["speakers"]);
+}
+
+/// A second stream with other frames shares the silent sink, outlives the first, and the sink that was
+/// there before both is put back after it.
+fn a_stream_outlives_the_one_whose_sink_it_shares(kind: Kind, spec: &str) {
+    let servers = Servers::start(kind);
+    if kind == Kind::PipeWire {
+        servers.pactl(&["load-module", "module-null-sink", "sink_name=speakers"]);
+        servers.pactl(&["set-default-sink", "speakers"]);
+    }
+    servers.default_sink_becomes("speakers");
+    let pipeline = pipeline(spec, servers.addresses());
+    let longer = AudioFormat {
+        frame: FrameDuration::Ms10,
+        ..STEREO
+    };
+    let longer = AudioRequest {
+        opus: OpusConfig::gamestream(longer, Quality::Normal),
+        ..gamestream()
+    };
+    let (first, second) = (Ear::new(32), Ear::new(32));
+    let lease = pipeline.acquire(&longer, Arc::clone(&first.queue)).unwrap();
+    servers.default_sink_becomes("heliostat");
+    let _second = pipeline
+        .acquire(&gamestream(), Arc::clone(&second.queue))
+        .unwrap();
+    let _player = servers.play(STEREO.layout, None);
+    second.hears_every_tone(&gamestream().opus);
+    let shared = servers.pactl(&["list", "short", "sinks"]);
+    assert_eq!(shared.matches("heliostat").count(), 1, "{shared}");
+    let shared = shared.lines().find(|line| line.contains("heliostat"));
+    let shared = shared.and_then(|line| line.split('\t').next()).unwrap();
+    drop(lease);
+    until("another sink", || {
+        let sinks = servers.pactl(&["list", "short", "sinks"]);
+        let ours = sinks.lines().find(|line| line.contains("heliostat"))?;
+        (ours.split('\t').next() != Some(shared)).then_some(())
+    });
+    servers.default_sink_becomes("heliostat");
+    second.hears_every_tone(&gamestream().opus);
+    drop(pipeline);
+    servers.default_sink_becomes("speakers");
+}
+
+#[test]
+fn a_stream_of_pulseaudio_outlives_the_one_whose_sink_it_shares() {
+    a_stream_outlives_the_one_whose_sink_it_shares(Kind::PulseAudio, "pulse");
+}
+
+#[cfg(feature = "pipewire")]
+#[test]
+fn a_stream_of_pipewire_outlives_the_one_whose_sink_it_shares() {
+    a_stream_outlives_the_one_whose_sink_it_shares(Kind::PipeWire, "pipewire");
 }

@@ -50,6 +50,8 @@ fn a_silent_host_gets_its_chosen_sink_back() {
     assert!(named.contains("Description: Heliostat"), "{named}");
     drop(listener);
     servers.default_sink_becomes("speakers");
+    let chosen = servers.chosen_sink();
+    assert!(chosen.contains("speakers"), "{chosen}");
     until("our sink to go", || {
         (servers.sinks() == ["speakers"]).then_some(())
     });

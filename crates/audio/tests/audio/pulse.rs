@@ -77,14 +77,30 @@ fn an_audible_host_keeps_its_sink_and_what_it_plays_is_heard() {
 
 #[test]
 fn another_default_sink_is_followed() {
-    let servers = Servers::start(Kind::PulseAudio);
-    let request = request(servers.addresses(), STEREO, HostAudio::Audible);
-    let mut listener = Listener::open("pulse", &request);
-    listener.frame();
-    servers.pactl(&["load-module", "module-null-sink", "sink_name=headphones"]);
-    servers.pactl(&["set-default-sink", "headphones"]);
-    let _player = servers.play(STEREO.layout, Some("headphones"));
-    listener.hears_every_tone();
+    for kind in [Kind::PulseAudio, Kind::PipeWire] {
+        let servers = Servers::start(kind);
+        if kind == Kind::PipeWire {
+            servers.pactl(&["load-module", "module-null-sink", "sink_name=speakers"]);
+            servers.pactl(&["set-default-sink", "speakers"]);
+        }
+        servers.default_sink_becomes("speakers");
+        if kind == Kind::PulseAudio {
+            // Without a microphone the server itself would follow with what records a monitor.
+            servers.pactl(&[
+                "load-module",
+                "module-null-source",
+                "source_name=microphone",
+            ]);
+            servers.pactl(&["set-default-source", "microphone"]);
+        }
+        let request = request(servers.addresses(), STEREO, HostAudio::Audible);
+        let mut listener = Listener::open("pulse", &request);
+        listener.frame();
+        servers.pactl(&["load-module", "module-null-sink", "sink_name=headphones"]);
+        servers.pactl(&["set-default-sink", "headphones"]);
+        let _player = servers.play(STEREO.layout, Some("headphones"));
+        listener.hears_every_tone();
+    }
 }
 
 #[test]

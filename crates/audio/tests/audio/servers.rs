@@ -105,9 +105,10 @@ impl Servers {
         self.spawn("dbus-run-session", &["--", "wireplumber"]);
         self.spawn("pipewire-pulse", &[]);
         self.wait_for_socket(&self.pulse_socket());
-        until("WirePlumber's dummy sink", || {
-            let info = self.pactl(&["info"]);
-            info.contains("Default Sink: auto_null").then_some(())
+        // WirePlumber's dummy one, or that of a stream which was quicker.
+        until("a default sink", || {
+            let name = self.default_sink();
+            (!name.is_empty() && !name.starts_with('@')).then_some(())
         });
     }
 
@@ -174,6 +175,20 @@ impl Servers {
             .output();
         let output = output.expect("pactl must be installed for this test");
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What the session manager keeps of somebody's choice of a default sink.
+    #[cfg(feature = "pipewire")]
+    pub(crate) fn chosen_sink(&self) -> String {
+        let output = self
+            .command("pw-metadata")
+            .stdout(Stdio::piped())
+            .output()
+            .expect("pw-metadata must be installed for this test");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let key = "key:'default.configured.audio.sink'";
+        let line = text.lines().find(|line| line.contains(key));
+        line.unwrap_or_default().to_owned()
     }
 
     /// The name of the default sink.
