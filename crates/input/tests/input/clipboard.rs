@@ -15,8 +15,10 @@ fn clipboard(server: &XServer) -> (X11Clipboard, Receiver<ClipboardChange>) {
     (clipboard.unwrap(), told)
 }
 
-/// Puts text there as a program does, which serves it until another takes over.
+/// Puts text there as a program does, which serves it until another takes over. It is there when
+/// this returns, so that texts follow each other in the order of the calls.
 fn copy(server: &XServer, text: &str) -> Program {
+    let owner = server.selection_owner("CLIPBOARD");
     let mut xclip = Command::new("xclip")
         .args(["-quiet", "-selection", "clipboard"])
         .env("DISPLAY", &server.display)
@@ -28,6 +30,9 @@ fn copy(server: &XServer, text: &str) -> Program {
     let mut stdin = xclip.stdin.take().unwrap();
     stdin.write_all(text.as_bytes()).unwrap();
     drop(stdin);
+    eventually("xclip's turn", || {
+        (server.selection_owner("CLIPBOARD") != owner).then_some(())
+    });
     Program(xclip)
 }
 

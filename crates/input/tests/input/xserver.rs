@@ -62,6 +62,15 @@ impl XServer {
         let _ = self.child.wait();
     }
 
+    /// The window that a selection belongs to; 0 for none.
+    pub(crate) fn selection_owner(&self, selection: &str) -> Window {
+        let (connection, _) = x11rb::connect(Some(&self.display)).unwrap();
+        let asked = connection.intern_atom(false, selection.as_bytes());
+        let selection = asked.unwrap().reply().unwrap().atom;
+        let asked = connection.get_selection_owner(selection);
+        asked.unwrap().reply().unwrap().owner
+    }
+
     /// Runs a program there to its end.
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> String {
         let output = Command::new(program)
