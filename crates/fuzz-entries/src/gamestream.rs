@@ -61,9 +61,11 @@ pub(crate) fn pairing(bytes: &[u8]) {
                 let proceeded = desk.proceed(&step, address, choices, now);
                 assert!(proceeded.paired.is_none());
             }
+            Ok(Request::Unpair) => desk.abandon(address, now),
             _ => {}
         }
         while desk.next_answer().is_some() {}
+        while desk.next_failure().is_some() {}
         assert!(desk.pending().count() <= MAX_PAIRINGS);
     }
 }

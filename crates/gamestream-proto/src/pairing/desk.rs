@@ -23,8 +23,9 @@ use std::time::Duration;
 pub const MAX_PAIRINGS: usize = 8;
 /// How long a client waits for its PIN.
 pub const PIN_LIFETIME: Duration = Duration::from_secs(120);
-/// How long a client may take for the steps after it, which it does on its own.
-const STEPS_LIFETIME: Duration = Duration::from_secs(30);
+/// How long a client may take for the steps after it, which it does on its own: four requests within a
+/// second or two on a network that works. `enterPin` promises its answer within this time.
+pub const STEPS_LIFETIME: Duration = Duration::from_secs(10);
 /// First steps that one address may take in a minute.
 const ASKS_A_MINUTE: u32 = 6;
 /// PINs that are taken in a minute.
@@ -83,9 +84,22 @@ pub struct PairedClient {
     pub certificate: ClientCertificate,
 }
 
+/// Why a pairing came to nothing whose PIN was entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// The client and the host do not know the same PIN.
+    WrongPin,
+    /// The client ended it, or did what does not come next.
+    GaveUp,
+    /// The client did not go on within [`STEPS_LIFETIME`].
+    TimedOut,
+}
+
 /// The answer to a later step, and what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proceeded {
+    /// Whose step it was, if anybody's.
+    pub id: Option<PairingId>,
     /// The answer.
     pub reply: PairReply,
     /// Who is paired now. Keep it before the answer goes out: the client comes back at once.
@@ -114,12 +128,14 @@ impl Entry {
     }
 }
 
-/// The pairings under way. After each call, [`PairingDesk::next_answer`] is asked until it is empty.
+/// The pairings under way. After each call, [`PairingDesk::next_answer`] and
+/// [`PairingDesk::next_failure`] are asked until they are empty.
 pub struct PairingDesk {
     host: Arc<HostIdentity>,
     /// Oldest first.
     entries: Vec<Entry>,
     answers: VecDeque<Answer>,
+    failures: VecDeque<(PairingId, Failed)>,
     asks: AddressLimits,
     pins: Limit,
     next_id: u64,
@@ -133,6 +149,7 @@ impl PairingDesk {
             host,
             entries: Vec::with_capacity(MAX_PAIRINGS),
             answers: VecDeque::new(),
+            failures: VecDeque::new(),
             asks: AddressLimits::default(),
             pins: Limit::default(),
             next_id: 1,
@@ -166,13 +183,13 @@ impl PairingDesk {
             if household(self.entries[place].address) != household(address) {
                 return Err(Error::PairingBusy);
             }
-            self.end(place, "The client has begun again");
+            self.end(place, "The client has begun again", Failed::GaveUp);
         }
         if self.entries.len() >= MAX_PAIRINGS {
             let crowded = self.crowded().ok_or_else(|| Error::TooOften {
                 wait: self.deadline().unwrap_or(now).since(now),
             })?;
-            self.end(crowded, "Too many clients want to pair");
+            self.end(crowded, "Too many clients want to pair", Failed::GaveUp);
         }
         let id = PairingId(self.next_id);
         self.next_id += 1;
@@ -210,10 +227,7 @@ impl PairingDesk {
         self.tick(now);
         let pin = Pin::parse(pin)?;
         let place = self.choose(which)?;
-        let address = household(self.entries[place].address);
-        let busy =
-            |entry: &Entry| !entry.session.awaits_pin() && household(entry.address) == address;
-        if self.entries.iter().any(busy) {
+        if self.past_its_pin(self.entries[place].address).is_some() {
             return Err(Error::PairingBusy);
         }
         self.pins
@@ -252,13 +266,11 @@ impl PairingDesk {
         now: MonoTime,
     ) -> Proceeded {
         self.tick(now);
-        let from = household(address);
-        let under_way =
-            |entry: &Entry| !entry.session.awaits_pin() && household(entry.address) == from;
-        let Some(place) = self.entries.iter().position(under_way) else {
+        let Some(place) = self.past_its_pin(address) else {
             return failed("No pairing is under way");
         };
-        let session = &mut self.entries[place].session;
+        let Entry { id, session, .. } = &mut self.entries[place];
+        let id = Some(*id);
         let reply = match step {
             PairRequest::Challenge(bytes) => session.challenge(*bytes, &self.host, choices),
             PairRequest::Response(bytes) => session.response(*bytes, &self.host),
@@ -269,12 +281,14 @@ impl PairingDesk {
         };
         match reply {
             Ok(reply @ (PairReply::Challenge(_) | PairReply::Secret(_))) => Proceeded {
+                id,
                 reply,
                 paired: None,
             },
             Ok(PairReply::Paired) => {
                 let entry = self.entries.remove(place);
                 Proceeded {
+                    id,
                     reply: PairReply::Paired,
                     paired: Some(PairedClient {
                         name: entry.name,
@@ -283,15 +297,19 @@ impl PairingDesk {
                 }
             }
             Ok(reply) => {
-                self.entries.remove(place);
+                self.end(place, "", Failed::WrongPin);
                 Proceeded {
+                    id,
                     reply,
                     paired: None,
                 }
             }
             Err(_) => {
-                self.entries.remove(place);
-                failed("This step does not come next")
+                self.end(place, "", Failed::GaveUp);
+                Proceeded {
+                    id,
+                    ..failed("This step does not come next")
+                }
             }
         }
     }
@@ -299,14 +317,40 @@ impl PairingDesk {
     /// Ends a pairing: somebody refused it, or the client closed the connection that waits.
     pub fn withdraw(&mut self, id: PairingId) {
         if let Some(place) = self.entries.iter().position(|entry| entry.id == id) {
-            self.end(place, "The pairing was refused");
+            self.end(place, "The pairing was refused", Failed::GaveUp);
         }
+    }
+
+    /// A client at `address` says that its pairing has failed, or says what makes no sense: the one
+    /// there that is past its PIN ends. Clients do so when they notice a wrong PIN, which is before the
+    /// host can: once they know the host's secret (`gs_unpair` in client.c).
+    pub fn abandon(&mut self, address: IpAddr, now: MonoTime) {
+        self.tick(now);
+        if let Some(place) = self.past_its_pin(address) {
+            let why = match self.entries[place].session.told_its_secret() {
+                true => Failed::WrongPin,
+                false => Failed::GaveUp,
+            };
+            self.end(place, "", why);
+        }
+    }
+
+    /// The next pairing that came to nothing after its PIN was entered, and why.
+    pub fn next_failure(&mut self) -> Option<(PairingId, Failed)> {
+        self.failures.pop_front()
+    }
+
+    /// The pairing that requests from `address` belong to.
+    fn past_its_pin(&self, address: IpAddr) -> Option<usize> {
+        let from = household(address);
+        let mut entries = self.entries.iter();
+        entries.position(|entry| !entry.session.awaits_pin() && household(entry.address) == from)
     }
 
     /// Ends what has waited too long.
     pub fn tick(&mut self, now: MonoTime) {
         while let Some(place) = self.entries.iter().position(|entry| entry.until <= now) {
-            self.end(place, "Nobody entered the PIN in time");
+            self.end(place, "Nobody entered the PIN in time", Failed::TimedOut);
         }
     }
 
@@ -321,14 +365,18 @@ impl PairingDesk {
         self.answers.pop_front()
     }
 
-    /// Ends a pairing, and answers its first step if nobody has.
-    fn end(&mut self, place: usize, message: &'static str) {
+    /// Ends a pairing: with an answer to its first step if nobody gave one, otherwise whoever entered
+    /// its PIN is told `why`.
+    fn end(&mut self, place: usize, message: &'static str, why: Failed) {
         let entry = self.entries.remove(place);
         if entry.session.awaits_pin() {
+            let reply = PairReply::Failed { message };
             self.answers.push_back(Answer {
                 id: entry.id,
-                reply: PairReply::Failed { message },
+                reply,
             });
+        } else {
+            self.failures.push_back((entry.id, why));
         }
     }
 
@@ -355,6 +403,7 @@ impl PairingDesk {
 
 fn failed(message: &'static str) -> Proceeded {
     Proceeded {
+        id: None,
         reply: PairReply::Failed { message },
         paired: None,
     }

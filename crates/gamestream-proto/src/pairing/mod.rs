@@ -19,7 +19,8 @@ mod session;
 mod tests;
 
 pub use desk::{
-    Answer, MAX_PAIRINGS, PIN_LIFETIME, PairedClient, PairingDesk, PairingId, Pending, Proceeded,
+    Answer, Failed, MAX_PAIRINGS, PIN_LIFETIME, PairedClient, PairingDesk, PairingId, Pending,
+    Proceeded, STEPS_LIFETIME,
 };
 pub use host::{HostIdentity, IdentityPem};
 pub use peer::{ClientCertificate, Fingerprint};

@@ -107,6 +107,12 @@ impl PairingSession {
         matches!(self.stage, Stage::Pin { .. })
     }
 
+    /// Whether the host's secret is out, by which a client sees whether the host knows the PIN.
+    #[must_use]
+    pub const fn told_its_secret(&self) -> bool {
+        matches!(self.stage, Stage::Secret { .. })
+    }
+
     /// Answers the first step. Whether the PIN is right shows in the fourth.
     ///
     /// # Errors

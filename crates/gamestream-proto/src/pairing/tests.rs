@@ -140,6 +140,57 @@ fn go_on(desk: &mut PairingDesk, client: &Client, address: IpAddr, now: MonoTime
 }
 
 #[test]
+fn a_client_that_gives_up_ends_its_own_pairing_and_no_other() {
+    let mut desk = desk();
+    let client = Client::new(0, "1234");
+    let waiting = desk.ask(&client.first(), HOME, at(0)).unwrap();
+    let other = desk.ask(&Client::new(1, "1").first(), ELSEWHERE, at(0));
+    let other = other.unwrap();
+    // Before its PIN there is nothing that could have failed.
+    desk.abandon(HOME, at(1));
+    assert_eq!(desk.pending().count(), 2);
+    desk.enter_pin("4321", Some(waiting), None, at(2)).unwrap();
+    let second = desk.proceed(&client.second(), HOME, CHOICES, at(2));
+    assert_eq!(second.id, Some(waiting));
+    desk.abandon(ELSEWHERE, at(3));
+    assert_eq!(desk.next_failure(), None);
+    desk.abandon(HOME, at(3));
+    assert_eq!(desk.next_failure(), Some((waiting, Failed::GaveUp)));
+    assert_eq!(desk.next_failure(), None);
+    assert_eq!(desk.pending().next().map(|left| left.id), Some(other));
+    let late = desk.proceed(&client.second(), HOME, CHOICES, at(3));
+    assert_eq!(late.id, None);
+}
+
+#[test]
+fn a_client_sees_a_wrong_pin_once_the_secret_is_out_and_says_so_by_giving_up() {
+    let mut desk = desk();
+    let client = Client::new(0, "1234");
+    let id = desk.ask(&client.first(), HOME, at(0)).unwrap();
+    desk.enter_pin("4321", None, None, at(1)).unwrap();
+    let second = desk.proceed(&client.second(), HOME, CHOICES, at(1));
+    let (host_hash, third) = client.third(&second.reply);
+    let third = desk.proceed(&third, HOME, CHOICES, at(1));
+    let (host_knew_pin, _) = client.fourth(host_hash, &third.reply);
+    assert!(!host_knew_pin);
+    desk.abandon(HOME, at(2));
+    assert_eq!(desk.next_failure(), Some((id, Failed::WrongPin)));
+}
+
+#[test]
+fn a_client_that_does_not_go_on_after_its_pin_is_out_of_time() {
+    let mut desk = desk();
+    let id = desk.ask(&Client::new(0, "1").first(), HOME, at(0)).unwrap();
+    desk.enter_pin("4321", None, None, at(1)).unwrap();
+    let end = desk.deadline().unwrap();
+    assert_eq!(end, at(1) + STEPS_LIFETIME);
+    desk.tick(at(1));
+    assert_eq!(desk.next_failure(), None);
+    desk.tick(end);
+    assert_eq!(desk.next_failure(), Some((id, Failed::TimedOut)));
+}
+
+#[test]
 fn a_client_that_knows_the_pin_is_paired() {
     let mut desk = desk();
     let client = Client::new(0, "0420");
@@ -185,6 +236,8 @@ fn a_wrong_pin_pairs_nobody_and_ends_the_pairing() {
     desk.enter_pin("0421", None, None, at(1)).unwrap();
     let last = go_on(&mut desk, &client, HOME, at(1));
     assert_eq!((last.reply, last.paired), (PairReply::NotPaired, None));
+    let failure = desk.next_failure().map(|(_, why)| why);
+    assert_eq!(failure, Some(Failed::WrongPin));
     let again = desk.proceed(&client.second(), HOME, CHOICES, at(1));
     assert!(matches!(again.reply, PairReply::Failed { .. }));
 }
