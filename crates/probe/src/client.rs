@@ -115,6 +115,15 @@ impl Client {
     /// # Errors
     /// [`Error::PinRefused`], [`Error::PairingForged`], and those of [`Client::info`].
     pub fn pair(&mut self, pin: &str) -> Result<(), Error> {
+        let paired = self.pair_by_steps(pin);
+        if paired.is_err() {
+            // So that the host need not wait for a step that does not come (`gs_pair`, at its end).
+            let _ = self.plain("unpair", "", ANSWER_WITHIN);
+        }
+        paired
+    }
+
+    fn pair_by_steps(&mut self, pin: &str) -> Result<(), Error> {
         let mut pairing = Pairing::new(pin)?;
         let https_port = self.info_over_http()?.https_port;
         let identity = self.state.identity().clone();
