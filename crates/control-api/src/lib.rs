@@ -20,7 +20,7 @@ pub use input::{InputEvent, InputState, TouchPhase};
 pub use method::{Method, MethodInfo, method_table, methods};
 pub use moonlight::{
     ChangeMoonlightClient, EnterPin, MoonlightClient, MoonlightClientId, MoonlightClientList,
-    PairingId, PairingList, PendingPairing,
+    PairingEnd, PairingId, PairingList, PendingPairing, PinOutcome,
 };
 pub use notification::{
     ClipboardChanged, ControlRequest, CursorMoved, CursorShape, FrameFigures, Nothing,

@@ -3,7 +3,7 @@
 use crate::{
     AskResult, CandidateParams, ClipboardText, ControlAnswer, EncoderList, HostState, Lane,
     MoonlightClient, MoonlightClientId, MoonlightClientList, NoParams, OfferParams, OfferResult,
-    PairingId, PairingList, PauseParams, PingResult, PolicyParams, Role, SessionList,
+    PairingId, PairingList, PauseParams, PinOutcome, PingResult, PolicyParams, Role, SessionList,
     SessionParams, ShareLink, ShareLinkId, ShareLinkList, SourceList, StreamChange,
     StreamParameters, SubscribeParams, VideoInputState,
 };
@@ -147,15 +147,15 @@ methods! {
     RevokeShareLink "revokeShareLink" (ShareLinkId) -> (), any, Ordered, Admin;
     /// The Moonlight clients that wait for somebody to enter the PIN they show.
     ListPairings "listPairings" (NoParams) -> PairingList, any, Concurrent, Admin;
-    /// Enters the PIN that a Moonlight client shows. Whether it was right shows in `listMoonlightClients`.
-    EnterPin "enterPin" (crate::EnterPin) -> (), any, Ordered, Admin;
+    /// Enters the PIN that a Moonlight client shows. Answered once the pairing has ended: within ten seconds.
+    EnterPin "enterPin" (crate::EnterPin) -> PinOutcome, any, Concurrent, Admin;
     /// Sends a Moonlight client away that waits for its PIN.
     RefusePairing "refusePairing" (PairingId) -> (), any, Ordered, Admin;
     /// The paired Moonlight clients, and what each may do.
     ListMoonlightClients "listMoonlightClients" (NoParams) -> MoonlightClientList, any, Concurrent, Admin;
-    /// Renames a Moonlight client, or changes what it may do and for how long; sessions with other rights end.
+    /// Renames a Moonlight client, or changes what it may do and for how long; at once, also in sessions that run.
     ChangeMoonlightClient "changeMoonlightClient" (crate::ChangeMoonlightClient) -> MoonlightClient, any, Ordered, Admin;
-    /// Forgets a Moonlight client and ends its sessions.
+    /// Forgets a Moonlight client and ends its sessions at once.
     RemoveMoonlightClient "removeMoonlightClient" (MoonlightClientId) -> (), any, Ordered, Admin;
     /// Stops the host. Answered first.
     Quit "quit" (NoParams) -> (), any, Ordered, Admin;

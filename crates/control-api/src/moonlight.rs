@@ -49,6 +49,36 @@ impl std::fmt::Debug for EnterPin {
     }
 }
 
+/// How a pairing ended whose PIN was entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PairingEnd {
+    /// The client is paired.
+    Paired,
+    /// It is not the PIN that the client shows.
+    WrongPin,
+    /// The PIN was right, but the host could not keep the client.
+    NotKept,
+    /// The client ended it.
+    GaveUp,
+    /// The client did not go on.
+    TimedOut,
+}
+
+/// What came of a PIN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PinOutcome {
+    /// How the pairing ended.
+    pub ended: PairingEnd,
+    /// Who is paired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<MoonlightClient>,
+    /// Why it was not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 /// The number of a client that waits.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 pub struct PairingId {
@@ -98,7 +128,7 @@ pub struct ChangeMoonlightClient {
     pub role: Option<Role>,
     /// Which classes of its input count.
     pub rights: Option<InputRights>,
-    /// When it stops being paired, in seconds of the Unix epoch; `null`: never.
+    /// When it stops being paired, in seconds of the Unix epoch, within ten years; `null`: never.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Option<u64>")]
     pub expires_at: Option<Option<u64>>,

@@ -1,7 +1,8 @@
 //! The notifications that a host sends, in one table. The full state comes first, then changes.
 
 use crate::{
-    EndReason, HostState, InputState, LostReason, SessionId, SessionList, VideoInputState,
+    EndReason, HostState, InputState, LostReason, MoonlightClientList, PairingList, SessionId,
+    SessionList, VideoInputState,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -83,6 +84,10 @@ notifications! {
     CursorMove "cursorMoved" (CursorMoved);
     /// To the driver: the host's clipboard has new text.
     Clipboard "clipboard" (ClipboardChanged);
+    /// To administrators, where Moonlight clients are served: who waits for a PIN; at first, and on every change.
+    PairingsChanged "pairingsChanged" (PairingList);
+    /// To administrators, where Moonlight clients are served: the paired clients; at first, and on every change.
+    MoonlightClientsChanged "moonlightClientsChanged" (MoonlightClientList);
     /// To subscribers: the frames since the last of these.
     Frames "statsFrames" (StatsFrames);
     /// To subscribers: one second of this session.

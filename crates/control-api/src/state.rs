@@ -289,6 +289,8 @@ pub enum EndReason {
     HostStopped,
     /// An operator ended it.
     Operator,
+    /// The client's time is over.
+    Expired,
     /// Something failed.
     Error,
 }
@@ -303,6 +305,7 @@ impl fmt::Display for EndReason {
             Self::SourceEnded => "source ended",
             Self::HostStopped => "host stopped",
             Self::Operator => "operator",
+            Self::Expired => "expired",
             Self::Error => "error",
         })
     }

@@ -4,7 +4,7 @@ use crate::host::Host;
 use crate::house::{Granted, House};
 use crate::identity::Identity;
 use crate::lobby::{Launch, Lobby, STREAM_WITHIN};
-use crate::paired::{Paired, PairedClient};
+use crate::paired::{Paired, PairedClient, PairedError};
 use crate::pairing::Pairing;
 use crate::registry::Registry;
 use crate::session::lock;
@@ -92,6 +92,10 @@ impl Answers {
             Err(ProtoError::NoSuchPath) => return Answer::NotFound,
             Err(error) => {
                 tracing::debug!(client = %asker.client, %error, "a request was refused");
+                if !asker.https {
+                    // A step that makes no sense is none that comes next.
+                    self.pairing.abandon(asker.client.ip());
+                }
                 return refused(Refused::Other, 400, &error.to_string());
             }
         };
@@ -101,6 +105,12 @@ impl Answers {
                 Request::Pair(step) if step != PairRequest::Confirm => {
                     let reply = self.pairing.answer(&step, asker.client.ip()).await;
                     Answer::Xml(reply.to_xml())
+                }
+                // What clients say when pairing fails (`gs_unpair` in client.c); nothing is unpaired
+                // for somebody without a certificate.
+                Request::Unpair => {
+                    self.pairing.abandon(asker.client.ip());
+                    Answer::NotFound
                 }
                 _ => Answer::NotFound,
             };
@@ -135,14 +145,32 @@ impl Answers {
                 self.house.quit(tenant(client));
                 Answer::Xml(http::cancelled())
             }
-            Request::Unpair => {
-                let removed = lock(&self.paired).remove(client.id);
-                match removed {
-                    Ok(_) => Answer::Xml(http::cancelled()),
-                    Err(error) => refused(Refused::Other, 500, &error.to_string()),
-                }
+            Request::Unpair => match self.remove(client.id, EndReason::Quit) {
+                Ok(_) => Answer::Xml(http::cancelled()),
+                Err(error) => refused(Refused::Other, 500, &error.to_string()),
+            },
+        }
+    }
+
+    /// Forgets a client, and ends what it has: its sessions, and launches that became none yet.
+    pub(crate) fn remove(&self, id: u32, reason: EndReason) -> Result<PairedClient, PairedError> {
+        let client = lock(&self.paired).remove(id)?;
+        for session in self.registry.of_client(client.fingerprint()) {
+            session.end(reason);
+        }
+        for viewer in self.lobby.of_client(client.fingerprint()) {
+            if self.registry.get(viewer).is_none() && self.lobby.leave(viewer) {
+                self.house.gone(viewer, reason);
             }
         }
+        Ok(client)
+    }
+
+    /// Whether a client is one still.
+    fn knows(&self, client: &PairedClient) -> bool {
+        let paired = lock(&self.paired);
+        let found = paired.find(client.certificate_der(), SystemTime::now());
+        found.is_some_and(|known| known.id == client.id)
     }
 
     fn app_list(&self) -> Answer {
@@ -210,6 +238,13 @@ impl Answers {
         };
         place.kept = true;
         self.lobby.enter(launch, rtsp, MonoTime::now());
+        // Looked at only now: whoever is removed later is found in the lobby.
+        if !self.knows(client) {
+            if self.lobby.leave(viewer) {
+                self.house.gone(viewer, EndReason::Operator);
+            }
+            return Answer::Xml(http::unauthorized());
+        }
         self.expect(viewer);
         tracing::info!(viewer = viewer.0, client = %client.name, resumed = granted.resumed, "launched");
         let url = http::session_url(encrypted, asker.local.ip(), self.ports.rtsp());

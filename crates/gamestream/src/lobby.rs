@@ -4,6 +4,7 @@ use crate::paired::PairedClient;
 use crate::session::lock;
 use events::ViewerId;
 use gamestream_proto::http::SessionParameters;
+use gamestream_proto::pairing::Fingerprint;
 use gamestream_proto::rtsp::{PendingAnnounce, RtspSession, StreamRequest, Turn};
 use media::MonoTime;
 use std::net::IpAddr;
@@ -73,6 +74,14 @@ impl Lobby {
         let before = waiting.len();
         waiting.retain(|known| lock(known).launch.viewer != viewer);
         waiting.len() < before
+    }
+
+    /// The launches of a client.
+    pub(crate) fn of_client(&self, client: Fingerprint) -> Vec<ViewerId> {
+        let waiting = lock(&self.waiting).clone();
+        let launches = waiting.iter().map(|known| lock(known).launch.clone());
+        let own = launches.filter(|launch| launch.client.fingerprint() == client);
+        own.map(|launch| launch.viewer).collect()
     }
 
     /// Takes what has come on a connection from `address`. Which launch it belongs to shows only by

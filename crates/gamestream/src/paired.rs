@@ -6,6 +6,7 @@ use gamestream_proto::pairing::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 
 /// Clients at most.
 pub const MAX_CLIENTS: usize = 256;
@@ -47,6 +48,7 @@ impl PairedClient {
         Fingerprint::of(&self.certificate.0)
     }
 
+    /// Whether its time is not over at `now_s`, in seconds of the Unix epoch.
     fn stands(&self, now_s: u64) -> bool {
         self.expires_at.is_none_or(|expires| now_s < expires)
     }
@@ -138,6 +140,8 @@ struct Kept {
 pub(crate) struct Paired {
     path: PathBuf,
     kept: Kept,
+    /// Told after every change.
+    changed: watch::Sender<()>,
 }
 
 impl Paired {
@@ -161,7 +165,17 @@ impl Paired {
                 ..Kept::default()
             },
         };
-        Ok(Self { path, kept })
+        let changed = watch::Sender::new(());
+        Ok(Self {
+            path,
+            kept,
+            changed,
+        })
+    }
+
+    /// Changes after [`Self::all`] does.
+    pub(crate) fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// All of them, also those whose time is over, in the order in which they were paired.
@@ -287,6 +301,7 @@ impl Paired {
         let bytes = serde_json::to_vec_pretty(&kept).map_err(|error| wrong(error.to_string()))?;
         private_file::replace(&self.path, &bytes).map_err(|error| wrong(error.to_string()))?;
         self.kept = kept;
+        self.changed.send_replace(());
         Ok(())
     }
 

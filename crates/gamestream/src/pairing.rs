@@ -1,10 +1,12 @@
 //! Pairing as a running host does it: who waits for a PIN is shown, PINs are taken from people, and
 //! whoever is paired is kept. The rules are `gamestream_proto::pairing`'s.
 
-use crate::paired::{Paired, PairedError};
+use crate::paired::{Paired, PairedClient, PairedError};
 use crate::session::lock;
 use gamestream_proto::http::{CertificateRequest, PairRequest};
-use gamestream_proto::pairing::{HostChoices, HostIdentity, PairReply, PairingDesk, PairingId};
+use gamestream_proto::pairing::{
+    Failed, HostChoices, HostIdentity, PairReply, PairingDesk, PairingId,
+};
 use media::MonoTime;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -29,41 +31,99 @@ pub struct PendingPairing {
 
 /// Why a PIN was not taken.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct PinRefused(#[from] pub gamestream_proto::Error);
+pub enum PinRefused {
+    /// It is no PIN.
+    #[error("pin: it must be {0}")]
+    NoPin(&'static str),
+    /// No client waits for a PIN, or not this one.
+    #[error("no Moonlight client waits for a PIN: start pairing in Moonlight first")]
+    NobodyWaits,
+    /// It does not say for which of several clients it is.
+    #[error("several Moonlight clients wait for a PIN: say which one it is for")]
+    SeveralWait,
+    /// Not now.
+    #[error(transparent)]
+    NotNow(gamestream_proto::Error),
+}
+
+impl From<gamestream_proto::Error> for PinRefused {
+    fn from(error: gamestream_proto::Error) -> Self {
+        use gamestream_proto::Error;
+        match error {
+            Error::OutOfRange { range, .. } => Self::NoPin(range),
+            Error::NoPairing => Self::NobodyWaits,
+            Error::SeveralPairings => Self::SeveralWait,
+            error => Self::NotNow(error),
+        }
+    }
+}
+
+/// A PIN that was taken. Whether it is right shows once the client has gone on.
+#[derive(Debug)]
+pub struct PinEntered(oneshot::Receiver<PairingEnd>);
+
+impl PinEntered {
+    /// Waits until the pairing has ended, which is within ten seconds of the PIN.
+    pub async fn ended(self) -> PairingEnd {
+        // A host that stops hears of nobody any more.
+        self.0.await.unwrap_or(PairingEnd::Failed(Failed::TimedOut))
+    }
+}
+
+/// How a pairing ended whose PIN was entered.
+#[derive(Debug)]
+pub enum PairingEnd {
+    /// This client is paired.
+    Paired(PairedClient),
+    /// The PIN was right, but the client could not be kept.
+    NotKept(PairedError),
+    /// Nobody is paired.
+    Failed(Failed),
+}
 
 struct State {
     desk: PairingDesk,
     /// Whose first request is held open.
     waiting: HashMap<PairingId, oneshot::Sender<PairReply>>,
+    /// Who is told how it ends, of those past their PIN.
+    entered: HashMap<PairingId, oneshot::Sender<PairingEnd>>,
+    /// Who waits for a PIN.
+    shown: Vec<PendingPairing>,
 }
 
 /// Everything about pairing.
 pub(crate) struct Pairing {
     state: Mutex<State>,
     paired: Arc<Mutex<Paired>>,
-    pending: watch::Sender<Arc<[PendingPairing]>>,
+    /// Told when others wait.
+    pending_changed: watch::Sender<()>,
     /// The next deadline may have changed.
     changed: Notify,
 }
 
 impl Pairing {
     pub(crate) fn new(host: Arc<HostIdentity>, paired: Arc<Mutex<Paired>>) -> Self {
-        let (pending, _) = watch::channel(Arc::from([]));
         Self {
             state: Mutex::new(State {
                 desk: PairingDesk::new(host),
                 waiting: HashMap::new(),
+                entered: HashMap::new(),
+                shown: Vec::new(),
             }),
             paired,
-            pending,
+            pending_changed: watch::Sender::new(()),
             changed: Notify::new(),
         }
     }
 
-    /// Who waits, now and whenever it changes.
-    pub(crate) fn pending(&self) -> watch::Receiver<Arc<[PendingPairing]>> {
-        self.pending.subscribe()
+    /// Who waits, the longest waiting first.
+    pub(crate) fn pending(&self) -> Vec<PendingPairing> {
+        lock(&self.state).shown.clone()
+    }
+
+    /// Changes after [`Self::pending`] does.
+    pub(crate) fn pending_changed(&self) -> watch::Receiver<()> {
+        self.pending_changed.subscribe()
     }
 
     /// Somebody typed a PIN, for the client `which` or the only one that waits.
@@ -72,19 +132,35 @@ impl Pairing {
         pin: &str,
         which: Option<u64>,
         name: Option<&str>,
-    ) -> Result<(), PinRefused> {
+    ) -> Result<PinEntered, PinRefused> {
         let which = which.map(PairingId::from_number);
         let mut state = lock(&self.state);
         let entered = state.desk.enter_pin(pin, which, name, MonoTime::now());
+        let (told, end) = oneshot::channel();
+        if let Ok(id) = &entered {
+            state.entered.insert(*id, told);
+        }
         self.settle(&mut state);
-        Ok(entered.map(|_| ())?)
+        Ok(entered.map(|_| PinEntered(end))?)
     }
 
-    /// Sends a client away that waits for its PIN.
-    pub(crate) fn refuse(&self, which: u64) {
+    /// A client at `address` says that its pairing has failed, or says what makes no sense.
+    pub(crate) fn abandon(&self, address: IpAddr) {
         let mut state = lock(&self.state);
-        state.desk.withdraw(PairingId::from_number(which));
+        state.desk.abandon(address, MonoTime::now());
         self.settle(&mut state);
+    }
+
+    /// Sends a client away that waits for its PIN; `false` when there is none of that number.
+    pub(crate) fn refuse(&self, which: u64) -> bool {
+        let which = PairingId::from_number(which);
+        let mut state = lock(&self.state);
+        let waits = state.desk.pending().any(|pending| pending.id == which);
+        if waits {
+            state.desk.withdraw(which);
+            self.settle(&mut state);
+        }
+        waits
     }
 
     /// Answers a step of pairing; the first one once somebody has entered the PIN.
@@ -132,29 +208,40 @@ impl Pairing {
         };
         choices.secret.copy_from_slice(secret);
         choices.challenge.copy_from_slice(challenge);
-        let mut state = lock(&self.state);
-        let done = state.desk.proceed(step, address, choices, MonoTime::now());
-        self.settle(&mut state);
-        drop(state);
+        let (done, told) = {
+            let mut state = lock(&self.state);
+            let done = state.desk.proceed(step, address, choices, MonoTime::now());
+            let whose = done.id.filter(|_| done.paired.is_some());
+            let told = whose.and_then(|id| state.entered.remove(&id));
+            self.settle(&mut state);
+            (done, told)
+        };
         let Some(client) = done.paired else {
             return done.reply;
         };
         let der = client.certificate.der();
         let added = lock(&self.paired).add(der, &client.name, SystemTime::now());
-        match added {
+        let (reply, end) = match added {
             Ok(client) => {
                 tracing::info!(name = %client.name, %address, "paired");
-                done.reply
+                (done.reply, PairingEnd::Paired(client))
             }
             Err(error @ PairedError::TooMany) => {
                 tracing::warn!(%error, "not paired");
-                failed("The host has as many clients as it takes")
+                let reply = failed("The host has as many clients as it takes");
+                (reply, PairingEnd::NotKept(error))
             }
             Err(error) => {
                 tracing::error!(%error, "not paired");
-                failed("The host could not keep the pairing")
+                let reply = failed("The host could not keep the pairing");
+                (reply, PairingEnd::NotKept(error))
             }
+        };
+        if let Some(told) = told {
+            // Whoever entered the PIN may have stopped waiting.
+            let _ = told.send(end);
         }
+        reply
     }
 
     /// Sends the answers that are due, and shows who waits now.
@@ -165,6 +252,12 @@ impl Pairing {
                 let _ = told.send(answer.reply);
             }
         }
+        while let Some((id, why)) = state.desk.next_failure() {
+            if let Some(told) = state.entered.remove(&id) {
+                // Whoever entered the PIN may have stopped waiting.
+                let _ = told.send(PairingEnd::Failed(why));
+            }
+        }
         let pending = state.desk.pending().map(|pending| PendingPairing {
             id: pending.id.number(),
             name: pending.name.to_owned(),
@@ -172,12 +265,11 @@ impl Pairing {
             fingerprint: pending.fingerprint.to_string(),
             until: pending.until,
         });
-        let pending: Arc<[PendingPairing]> = pending.collect();
-        self.pending.send_if_modified(|shown| {
-            let differs = **shown != *pending;
-            *shown = pending;
-            differs
-        });
+        let pending: Vec<_> = pending.collect();
+        if state.shown != pending {
+            state.shown = pending;
+            self.pending_changed.send_replace(());
+        }
         self.changed.notify_one();
     }
 

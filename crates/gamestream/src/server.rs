@@ -11,7 +11,7 @@ use crate::http::Door;
 use crate::identity;
 use crate::lobby::Lobby;
 use crate::paired::{ClientChange, Paired, PairedClient, PairedError};
-use crate::pairing::{Pairing, PendingPairing, PinRefused};
+use crate::pairing::{Pairing, PendingPairing, PinEntered, PinRefused};
 use crate::pings::Pings;
 use crate::registry::Registry;
 use crate::rtsp::RtspPort;
@@ -93,6 +93,7 @@ pub struct Server {
     house: Arc<House>,
     paired: Arc<Mutex<Paired>>,
     pairing: Arc<Pairing>,
+    answers: Arc<Answers>,
     ports: Ports,
 }
 
@@ -248,6 +249,7 @@ impl Server {
             house,
             paired,
             pairing,
+            answers,
             ports: config.ports,
         })
     }
@@ -258,14 +260,20 @@ impl Server {
         self.announcement.is_some()
     }
 
-    /// The clients that wait for their PIN, now and whenever that changes.
+    /// The clients that wait for their PIN, the longest waiting first.
     #[must_use]
-    pub fn pending(&self) -> watch::Receiver<Arc<[PendingPairing]>> {
+    pub fn pending(&self) -> Vec<PendingPairing> {
         self.pairing.pending()
     }
 
+    /// Changes after [`Self::pending`] does.
+    #[must_use]
+    pub fn pending_changed(&self) -> watch::Receiver<()> {
+        self.pairing.pending_changed()
+    }
+
     /// Takes the PIN that a client shows: of the client `which`, or of the only one that waits. `name`
-    /// is what it is called from then on. Whether the PIN was right shows in the list of clients.
+    /// is what it is called from then on. Whether the PIN was right shows once the client goes on.
     ///
     /// # Errors
     /// [`PinRefused`], in words.
@@ -274,22 +282,29 @@ impl Server {
         pin: &str,
         which: Option<u64>,
         name: Option<&str>,
-    ) -> Result<(), PinRefused> {
+    ) -> Result<PinEntered, PinRefused> {
         self.pairing.enter_pin(pin, which, name)
     }
 
-    /// Sends a client away that waits for its PIN.
-    pub fn refuse_pairing(&self, which: u64) {
-        self.pairing.refuse(which);
+    /// Sends a client away that waits for its PIN; `false` when there is none of that number.
+    pub fn refuse_pairing(&self, which: u64) -> bool {
+        self.pairing.refuse(which)
     }
 
-    /// The paired clients.
+    /// The paired clients, also those whose time is over.
     #[must_use]
     pub fn clients(&self) -> Vec<PairedClient> {
         lock(&self.paired).all().to_vec()
     }
 
-    /// Changes a client; sessions of its that go on with other rights are ended.
+    /// Changes after [`Self::clients`] does.
+    #[must_use]
+    pub fn clients_changed(&self) -> watch::Receiver<()> {
+        lock(&self.paired).changed()
+    }
+
+    /// Changes a client; writes a file. What its sessions may do from then on, and when its time is
+    /// over, is for the host around the server to see to: it alone knows who drives.
     ///
     /// # Errors
     /// [`PairedError`]; nothing was changed then.
@@ -298,33 +313,15 @@ impl Server {
         id: u32,
         change: &ClientChange,
     ) -> Result<PairedClient, PairedError> {
-        let client = lock(&self.paired).change(id, change)?;
-        if change.role.is_some() || change.rights.is_some() || change.expires_at.is_some() {
-            self.end_sessions(&client);
-        }
-        Ok(client)
+        lock(&self.paired).change(id, change)
     }
 
-    /// Forgets a client and ends its sessions.
+    /// Forgets a client, its sessions and its launches; writes a file.
     ///
     /// # Errors
     /// [`PairedError`]; nothing was changed then.
     pub fn remove_client(&self, id: u32) -> Result<PairedClient, PairedError> {
-        let client = lock(&self.paired).remove(id)?;
-        self.end_sessions(&client);
-        Ok(client)
-    }
-
-    /// The sessions of a client.
-    pub fn sessions_of(&self, client: &PairedClient) -> impl Iterator<Item = ViewerId> + use<> {
-        let sessions = self.registry.of_client(client.fingerprint());
-        sessions.into_iter().map(|session| session.viewer())
-    }
-
-    fn end_sessions(&self, client: &PairedClient) {
-        for session in self.registry.of_client(client.fingerprint()) {
-            session.end(EndReason::Operator);
-        }
+        self.answers.remove(id, EndReason::Operator)
     }
 
     /// Ends a session. `false` when there is none of that number here.

@@ -105,8 +105,12 @@ impl Starter {
             now,
         )?;
         let sound = self.sound(&session, plays_on_host);
-        self.host.begin(begun)?;
+        // Known before it begins: whoever is told of it may end it at once.
         self.registry.add(Arc::clone(&session));
+        if let Err(why) = self.host.begin(begun) {
+            self.registry.remove(viewer);
+            return Err(why);
+        }
         let starter = Arc::clone(self);
         let spawned = thread::Builder::new()
             .name(format!("moonlight-{}", viewer.0))

@@ -10,12 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::Read as _;
 use std::process::ExitCode;
-use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// After the PIN a client does the rest on its own, within a moment.
-const PAIRED_WITHIN: Duration = Duration::from_secs(15);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What the host says of a paired client.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -25,7 +20,6 @@ struct PairedClient {
     name: String,
     role: String,
     rights: Rights,
-    paired_at: u64,
     expires_at: Option<u64>,
     sessions: Vec<u32>,
 }
@@ -46,26 +40,35 @@ fn paired(host: &mut Client) -> anyhow::Result<Vec<PairedClient>> {
 pub(crate) fn pair(flags: &PairFlags, config: &Config) -> anyhow::Result<ExitCode> {
     let mut host = connect(config)?;
     let pin = pin(&flags.pin)?;
-    let before = paired(&mut host)?;
     let params = json!({ "pin": pin, "id": flags.client, "name": flags.name });
-    if let Err(error) = host.call("enterPin", &params) {
-        let waiting = host.call("listPairings", &json!({}))?;
-        bail!("{error}\n{}", pairings(&waiting["pairings"]));
-    }
-    let until = Instant::now() + PAIRED_WITHIN;
-    while Instant::now() < until {
-        let now = paired(&mut host)?;
-        let new = now.into_iter().find(|client| {
-            let known = before.iter().find(|known| known.id == client.id);
-            known.is_none_or(|known| known.paired_at != client.paired_at)
-        });
-        if let Some(client) = new {
-            let PairedClient { id, name, .. } = client;
-            return print(&format!("Paired: {name} (client {id}).\n"));
+    let outcome = match host.call("enterPin", &params) {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let waiting = host.call("listPairings", &json!({}))?;
+            bail!("{error}\n{}", pairings(&waiting["pairings"]));
         }
-        sleep(LOOK_EVERY);
+    };
+    match outcome["ended"].as_str() {
+        Some("paired") => {
+            let PairedClient { id, name, .. } = serde_json::from_value(outcome["client"].clone())?;
+            print(&format!("Paired: {name} (client {id}).\n"))
+        }
+        ended => bail!(not_paired(ended, outcome["why"].as_str())),
     }
-    bail!("the client did not come back: the PIN was wrong, or it was paired a moment ago already")
+}
+
+/// Why a PIN paired nobody, and what to do.
+fn not_paired(ended: Option<&str>, why: Option<&str>) -> String {
+    let again = "start pairing in Moonlight again";
+    match ended {
+        Some("wrong_pin") => format!("the PIN is not the one that the client shows: {again}"),
+        Some("not_kept") => {
+            let why = why.unwrap_or("it does not say why");
+            format!("the PIN was right, but the host could not keep the client: {why}")
+        }
+        Some("gave_up") => format!("the client gave up: {again}"),
+        _ => format!("the client did not go on after its PIN: {again}"),
+    }
 }
 
 /// The PIN, or standard input where it is `-`: arguments can be seen by others on the machine.
@@ -195,7 +198,6 @@ mod tests {
             name: "Living room".to_owned(),
             role: "controller".to_owned(),
             rights,
-            paired_at: 0,
             expires_at: None,
             sessions: vec![7],
         };
@@ -216,6 +218,15 @@ mod tests {
         };
         assert!(table(&[client(none)]).contains("none"));
         assert!(table(&[]).contains("No Moonlight client"));
+    }
+
+    #[test]
+    fn each_way_in_which_pairing_fails_has_its_own_words() {
+        let ends = ["wrong_pin", "not_kept", "gave_up", "timed_out"];
+        let told = ends.map(|ended| not_paired(Some(ended), Some("the disk is full")));
+        let different: std::collections::BTreeSet<_> = told.iter().collect();
+        assert_eq!(different.len(), ends.len(), "{told:?}");
+        assert!(told[1].contains("the disk is full"));
     }
 
     #[test]

@@ -5,14 +5,13 @@ use crate::board::StateBoard;
 use crate::clipboard::ClipboardBoard;
 use crate::cursor::CursorDesk;
 use crate::moonlight::MoonlightSlot;
-use crate::pairing::Paired;
 use crate::stream::Stream;
 use control_api::{
     Choice, EndReason, HostState, StreamChange, StreamParameters, Via, VideoInputState,
 };
 use events::ViewerId;
 use media::{ChannelEvent, ChannelId, Message};
-use sessions::{CursorState, Done, EngineError, Hub, MoonlightClients, Offer, OfferError, WeakHub};
+use sessions::{CursorState, Done, EngineError, Hub, Offer, OfferError, WeakHub};
 use std::collections::HashMap;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -212,11 +211,6 @@ impl sessions::Engine for MediaEngine {
 
     fn select_encoder(&self, name: &str) -> Result<(), EngineError> {
         self.stream.select_encoder(name)
-    }
-
-    fn moonlight(&self) -> Option<Arc<dyn MoonlightClients>> {
-        let server = self.moonlight.get()?;
-        Some(Arc::new(Paired(server)))
     }
 
     fn quit(&self) {

@@ -4,6 +4,7 @@
 use crate::config::{Config, MoonlightCodecs};
 use crate::cursor::CursorDesk;
 use crate::engine::HubSlot;
+use crate::pairing::Paired;
 use crate::serve::HostError;
 use crate::stream::{Side, Stream, Watched};
 use audio::AudioPipeline;
@@ -113,6 +114,8 @@ pub(crate) fn start(slot: &MoonlightSlot, parts: MoonlightParts<'_>) -> Result<(
         runtime: parts.hub.runtime().clone(),
     })?;
     slot.fill(server);
+    let paired = Paired(slot.clone());
+    parts.hub.set_moonlight(Arc::new(paired));
     Ok(())
 }
 
@@ -233,7 +236,7 @@ impl gamestream::Host for MoonlightHost {
             viewer: session.viewer,
             identity: Identity {
                 role: client.role,
-                login: LoginId(LoginId::PAIRED.0 + u64::from(client.id)),
+                login: LoginId::of_client(client.id),
                 name: Some(client.name),
                 rights: client.rights,
             },

@@ -261,10 +261,23 @@ pub struct OpenSession {
 /// # Errors
 /// Those of [`Client::stream`].
 pub fn open_session(client: &Client, options: &StreamOptions) -> Result<OpenSession, Error> {
+    open_session_late(client, options, || ())
+}
+
+/// The same, with `meanwhile` between the launch and the stream.
+///
+/// # Errors
+/// Those of [`Client::stream`].
+pub fn open_session_late(
+    client: &Client,
+    options: &StreamOptions,
+    meanwhile: impl FnOnce(),
+) -> Result<OpenSession, Error> {
     let system = |cause| Error::System("the host's address", cause);
     let address = http::connect(client.host(), client.host().port())?;
     let address = address.peer_addr().map_err(system)?;
     let (info, launched) = client.launch(options)?;
+    meanwhile();
     let agreement = negotiate(client.host(), &launched, options, info.codec_modes)?;
     let at = |port| SocketAddr::new(address.ip(), port);
     Ok(OpenSession {

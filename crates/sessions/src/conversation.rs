@@ -54,7 +54,7 @@ impl Peer {
     #[must_use]
     pub fn of_session(session: SessionHandle) -> Self {
         Self {
-            identity: session.identity().clone(),
+            identity: session.identity(),
             via: session.via(),
             ends: None,
             carrier: Some(session),
@@ -122,7 +122,7 @@ impl Hub {
         Some(Conversation {
             number,
             lanes: Lanes::new(OnRuntime),
-            feed: Feed::new(self, caller.present()),
+            feed: Feed::new(self, &caller),
             caller,
             outgoing: outgoing_queue,
             notices: notices_queue,

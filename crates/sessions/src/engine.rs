@@ -1,6 +1,5 @@
 //! What the hub needs from the media engine, and the words they share.
 
-use crate::moonlight::MoonlightClients;
 use crate::session::Ends;
 use control_api::{
     Choice, EndReason, HostState, StreamChange, StreamParameters, Via, VideoInputState,
@@ -100,11 +99,6 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// [`EngineError`]; the old one stays then.
     fn select_encoder(&self, name: &str) -> Result<(), EngineError>;
-
-    /// Whoever serves Moonlight clients, where they are served.
-    fn moonlight(&self) -> Option<Arc<dyn MoonlightClients>> {
-        None
-    }
 
     /// Stops the host, soon.
     fn quit(&self);

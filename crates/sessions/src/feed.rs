@@ -3,12 +3,13 @@
 use crate::caller::{Caller, notification};
 use crate::engine::CursorState;
 use crate::hub::Hub;
+use crate::moonlight::MoonlightClients;
 use crate::room::RoomView;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use control_api::{
-    ClipboardChanged, CursorMoved, CursorShape, HostState, InputState, LostReason, Nothing,
-    SignalLost, VideoInputState, notifications,
+    ClipboardChanged, CursorMoved, CursorShape, HostState, InputState, LostReason,
+    MoonlightClientList, Nothing, PairingList, Role, SignalLost, VideoInputState, notifications,
 };
 use events::ViewerId;
 use media::MonoTime;
@@ -24,8 +25,44 @@ pub(crate) struct Feed {
     cursor: Topic<CursorState>,
     clipboard: Topic<Option<Arc<str>>>,
     present: Topic<Option<ViewerId>>,
+    /// For administrators, where Moonlight clients are served.
+    moonlight: Option<Moonlight>,
     lost: Option<LostReason>,
     shown: Shown,
+}
+
+/// The Moonlight clients: who waits, and who is paired.
+struct Moonlight {
+    clients: Arc<dyn MoonlightClients>,
+    waiting: Topic<()>,
+    paired: Topic<()>,
+}
+
+impl Moonlight {
+    fn of(caller: &Caller) -> Option<Self> {
+        let admin = caller.identity.role == Role::Admin;
+        let clients = Arc::clone(caller.hub.moonlight().filter(|_| admin)?);
+        Some(Self {
+            waiting: Topic::new(clients.pairings_changed()),
+            paired: Topic::new(clients.clients_changed()),
+            clients,
+        })
+    }
+
+    /// Waits for a change; for ever where there is nothing that could change.
+    async fn changed(moonlight: &mut Option<Self>) {
+        let Some(Self {
+            waiting, paired, ..
+        }) = moonlight
+        else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            Ok(()) = waiting.source.changed() => waiting.due = true,
+            Ok(()) = paired.source.changed() => paired.due = true,
+            else => std::future::pending().await,
+        }
+    }
 }
 
 /// One state: where it is found, and whether it is to be looked at.
@@ -51,13 +88,14 @@ struct Shown {
     video: String,
     room: String,
     input: String,
+    moonlight: String,
     cursor_id: Option<u64>,
     cursor_at: Option<CursorMoved>,
     clipboard: Option<Arc<str>>,
 }
 
 impl Feed {
-    pub(crate) fn new(hub: &Hub, present: watch::Receiver<Option<ViewerId>>) -> Self {
+    pub(crate) fn new(hub: &Hub, caller: &Caller) -> Self {
         Self {
             host: Topic::new(hub.engine().host_state()),
             video: Topic::new(hub.engine().video_input()),
@@ -65,7 +103,8 @@ impl Feed {
             input: Topic::new(hub.desk().state()),
             cursor: Topic::new(hub.engine().cursor()),
             clipboard: Topic::new(hub.engine().clipboard()),
-            present: Topic::new(present),
+            present: Topic::new(caller.present()),
+            moonlight: Moonlight::of(caller),
             lost: None,
             shown: Shown::default(),
         }
@@ -84,6 +123,7 @@ impl Feed {
             Ok(()) = self.cursor.source.changed() => self.cursor.due = true,
             Ok(()) = self.clipboard.source.changed() => self.clipboard.due = true,
             Ok(()) = self.present.source.changed() => self.present.due = true,
+            () = Moonlight::changed(&mut self.moonlight) => {}
             else => std::future::pending().await,
         }
     }
@@ -118,7 +158,26 @@ impl Feed {
         if self.clipboard.is_due() || room_changed || another_session {
             self.tell_clipboard(caller, &mut texts);
         }
+        self.tell_moonlight(caller, room_changed, &mut texts);
         texts
+    }
+
+    /// Moonlight clients are for administrators alone.
+    fn tell_moonlight(&mut self, caller: &Caller, room_changed: bool, texts: &mut Vec<String>) {
+        let Some(moonlight) = &mut self.moonlight else {
+            return;
+        };
+        if moonlight.waiting.is_due() {
+            let pairings = moonlight.clients.pairings();
+            let list = PairingList { pairings };
+            texts.extend(notification::<notifications::PairingsChanged>(&list));
+        }
+        if moonlight.paired.is_due() || room_changed {
+            let clients = caller.hub.moonlight_clients();
+            let list = MoonlightClientList { clients };
+            let text = notification::<notifications::MoonlightClientsChanged>(&list);
+            texts.extend(unseen(&mut self.shown.moonlight, text));
+        }
     }
 
     fn tell_video(&mut self, texts: &mut Vec<String>) {

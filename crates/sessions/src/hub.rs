@@ -6,6 +6,7 @@ use crate::desk::Desk;
 use crate::engine::Engine;
 use crate::identity::{Identity, Links, LoginId};
 use crate::limits::Limits;
+use crate::moonlight::MoonlightClients;
 use crate::room::{Actor, Command, Effect, Notice, Refusal, Room, RoomView};
 use crate::session::SessionHandle;
 use control_api::{AskResult, ControlPolicy, EndReason, HostState, InputRights, VideoInputState};
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     runtime: Handle,
     stopping: watch::Receiver<bool>,
     links: OnceLock<Arc<dyn Links>>,
+    pub(crate) moonlight: OnceLock<Arc<dyn MoonlightClients>>,
     room: Mutex<Room>,
     view: watch::Sender<Arc<RoomView>>,
     /// Whose input counts, where every piece of it is checked.
@@ -105,6 +107,7 @@ impl Hub {
                 runtime: runtime.handle().clone(),
                 stopping,
                 links: OnceLock::new(),
+                moonlight: OnceLock::new(),
                 room: Mutex::new(room),
                 view,
                 driving: Mutex::default(),
@@ -258,7 +261,10 @@ impl Hub {
                     self.desk().permit(viewer, left);
                 }
             }
-            Effect::PlayAlong(viewer) => self.desk().permit(viewer, room.rights(viewer)),
+            Effect::Allow(viewer) => match room.rights(viewer) {
+                InputRights::NONE => self.desk().revoke(viewer),
+                rights => self.desk().permit(viewer, rights),
+            },
             Effect::ReleaseAll(viewer) => self.desk().release_all(viewer),
             Effect::Lead(viewer) => self.engine().lead(viewer),
             Effect::Tell(viewer, notice) => self.tell(viewer, &notice),

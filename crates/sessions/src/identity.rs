@@ -16,6 +16,12 @@ impl LoginId {
     pub const FIRST: Self = Self(2);
     /// From here on: Moonlight clients, by the number they were paired under.
     pub const PAIRED: Self = Self(1 << 48);
+
+    /// The login of a Moonlight client, by the number it was paired under.
+    #[must_use]
+    pub fn of_client(id: u32) -> Self {
+        Self(Self::PAIRED.0 + u64::from(id))
+    }
 }
 
 /// Who a caller is.

@@ -1,7 +1,7 @@
 //! Sessions: who watches, who drives, and the JSON-RPC that all of them speak, over any transport.
 //!
 //! It owns no media, no input device and no socket: what it needs of them are the traits [`Engine`],
-//! [`Desk`] and [`Links`].
+//! [`Desk`], [`Links`] and [`MoonlightClients`].
 
 mod caller;
 mod channels;
@@ -18,6 +18,7 @@ mod lanes;
 mod limits;
 mod methods;
 mod moonlight;
+mod moonlight_calls;
 mod room;
 pub mod sdpfrag;
 mod session;
@@ -31,6 +32,6 @@ pub use identity::{Identity, Links, LinksError, LoginId};
 pub use limits::{Limits, MAX_MESSAGE_BYTES};
 pub use media::{ChannelEvent, ChannelId, Message};
 pub use methods::method_names;
-pub use moonlight::MoonlightClients;
+pub use moonlight::{ClientsError, MoonlightClients, PinPending};
 pub use room::{Notice, RoomView};
 pub use session::{Admission, Ended, Ends, Joined, Joining, Refused, Session, SessionHandle};

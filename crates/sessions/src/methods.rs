@@ -7,17 +7,19 @@ use crate::caller::Caller;
 use crate::engine::{Engine, EngineError, OfferError};
 use crate::identity::LinksError;
 use crate::jsonrpc::RpcError;
-use crate::moonlight::MoonlightClients;
+use crate::moonlight_calls::{
+    change_moonlight_client, enter_pin, list_moonlight_clients, list_pairings, refuse_pairing,
+    remove_moonlight_client,
+};
 use crate::room::{Command, Refusal};
 use crate::sdpfrag;
 use crate::session::{Ended, Joining, Refused, SessionHandle};
 use control_api::{
-    AskResult, CandidateParams, ChangeMoonlightClient, Choice, ClipboardText, ControlAnswer,
-    CreateShareLink, EncoderList, EndReason, EnterPin, HostState, Method, MethodInfo,
-    MoonlightClient, MoonlightClientId, MoonlightClientList, NoParams, OfferParams, OfferResult,
-    PairingId, PairingList, PauseParams, PingResult, PolicyParams, SelectEncoder, SelectSource,
-    SendInput, SessionId, SessionList, SessionParams, ShareLink, ShareLinkId, ShareLinkList,
-    SourceList, StreamChange, StreamParameters, SubscribeParams, VideoInputState, methods,
+    AskResult, CandidateParams, Choice, ClipboardText, ControlAnswer, CreateShareLink, EncoderList,
+    EndReason, HostState, Method, MethodInfo, NoParams, OfferParams, OfferResult, PauseParams,
+    PingResult, PolicyParams, SelectEncoder, SelectSource, SendInput, SessionId, SessionList,
+    SessionParams, ShareLink, ShareLinkId, ShareLinkList, SourceList, StreamChange,
+    StreamParameters, SubscribeParams, VideoInputState, methods,
 };
 use events::ViewerId;
 use media::MonoTime;
@@ -137,7 +139,7 @@ fn session_of(caller: &Caller) -> Result<SessionHandle, RpcError> {
     caller.session().ok_or_else(RpcError::no_session)
 }
 
-fn bad_field(field: &str, message: &str) -> RpcError {
+pub(crate) fn bad_field(field: &str, message: &str) -> RpcError {
     RpcError::bad_params(format!("{field}: {message}")).with_data(json!({ "field": field }))
 }
 
@@ -448,49 +450,6 @@ async fn revoke_share_link(caller: Arc<Caller>, params: ShareLinkId) -> Result<(
         caller.hub.end_login(login);
     }
     Ok(())
-}
-
-/// Whoever serves Moonlight clients.
-fn moonlight(caller: &Caller) -> Result<Arc<dyn MoonlightClients>, RpcError> {
-    let served = caller.hub.engine().moonlight();
-    let why = "this host serves no Moonlight clients: start it with --moonlight";
-    Ok(served.ok_or_else(|| EngineError::Unsupported(why.to_owned()))?)
-}
-
-async fn list_pairings(caller: Arc<Caller>, _: NoParams) -> Result<PairingList, RpcError> {
-    let pairings = moonlight(&caller)?.pairings();
-    Ok(PairingList { pairings })
-}
-
-async fn enter_pin(caller: Arc<Caller>, params: EnterPin) -> Result<(), RpcError> {
-    Ok(moonlight(&caller)?.enter_pin(&params)?)
-}
-
-async fn refuse_pairing(caller: Arc<Caller>, params: PairingId) -> Result<(), RpcError> {
-    moonlight(&caller)?.refuse_pairing(params.id);
-    Ok(())
-}
-
-async fn list_moonlight_clients(
-    caller: Arc<Caller>,
-    _: NoParams,
-) -> Result<MoonlightClientList, RpcError> {
-    let clients = moonlight(&caller)?.clients();
-    Ok(MoonlightClientList { clients })
-}
-
-async fn change_moonlight_client(
-    caller: Arc<Caller>,
-    params: ChangeMoonlightClient,
-) -> Result<MoonlightClient, RpcError> {
-    Ok(moonlight(&caller)?.change_client(&params)?)
-}
-
-async fn remove_moonlight_client(
-    caller: Arc<Caller>,
-    params: MoonlightClientId,
-) -> Result<(), RpcError> {
-    Ok(moonlight(&caller)?.remove_client(params.id)?)
 }
 
 async fn quit(_: Arc<Caller>, _: NoParams) -> Result<(), RpcError> {

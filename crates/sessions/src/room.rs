@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Enter(ViewerId, Newcomer),
     /// A session ended.
     Leave(ViewerId),
+    /// Whose session it is may do something else from now on, or is called something else.
+    Identify(ViewerId, Identity),
     /// It wants to drive, now.
     Take(ViewerId),
     /// It drives no more.
@@ -72,8 +74,9 @@ pub(crate) enum Effect {
     /// The session drives no more; what it holds is released, and what [`Room::rights`] leaves it
     /// counts from then on.
     Revoke(ViewerId),
-    /// The session does not drive; what [`Room::rights`] says counts all the same.
-    PlayAlong(ViewerId),
+    /// Whether the session drives stays as it is; what [`Room::rights`] says counts from then on, and
+    /// what it holds of anything else is released.
+    Allow(ViewerId),
     /// What the session holds is released.
     ReleaseAll(ViewerId),
     /// The session's connection decides the bitrate.
@@ -182,6 +185,7 @@ impl Room {
         match command {
             Command::Enter(viewer, newcomer) => Ok(self.enter(viewer, newcomer)),
             Command::Leave(viewer) => Ok(self.leave(viewer)),
+            Command::Identify(viewer, identity) => self.identify(viewer, identity),
             Command::Take(viewer) => self.take(viewer),
             Command::Release(viewer) => self.release(viewer),
             Command::Give { by, to } => self.give(by, to),
@@ -265,10 +269,40 @@ impl Room {
                 self.take_over(driver, viewer)
             }
             (ControlPolicy::Single, Some(_)) if plays_along => {
-                vec![Effect::PlayAlong(viewer), Effect::Changed]
+                vec![Effect::Allow(viewer), Effect::Changed]
             }
             (ControlPolicy::Single, Some(_)) => vec![Effect::Changed],
         }
+    }
+
+    /// Nobody gains control by it: who may drive from now on takes it, or asks.
+    fn identify(&mut self, viewer: ViewerId, identity: Identity) -> Result<Effects, Refusal> {
+        let member = self.member(viewer)?;
+        if member.newcomer.identity == identity {
+            return Ok(Vec::new());
+        }
+        let (controlled, had) = (self.controls(viewer), self.rights(viewer));
+        if let Some(member) = self.members.get_mut(&viewer) {
+            member.newcomer.identity = identity;
+        }
+        let can_control = self.eligible(viewer).is_ok();
+        if self.driver == Some(viewer) && !can_control {
+            let asker = self.request.map(|request| request.asker);
+            return Ok(self.hand_over(asker));
+        }
+        let mut effects = Vec::new();
+        match (controlled, self.controls(viewer)) {
+            (true, false) => effects.push(Effect::Revoke(viewer)),
+            (false, true) => effects.push(Effect::Permit(viewer)),
+            _ if had != self.rights(viewer) => effects.push(Effect::Allow(viewer)),
+            _ => {}
+        }
+        let asks = self.request.is_some_and(|request| request.asker == viewer);
+        match asks && !can_control {
+            true => effects.extend(self.refuse()),
+            false => effects.push(Effect::Changed),
+        }
+        Ok(effects)
     }
 
     fn leave(&mut self, viewer: ViewerId) -> Effects {

@@ -204,13 +204,20 @@ fn addresses_are_for_administrators() {
 #[derive(Default)]
 struct World {
     permitted: BTreeSet<ViewerId>,
+    /// What the desk was told to take from whom.
+    taken: BTreeMap<ViewerId, InputRights>,
     lead: Option<ViewerId>,
     waiting: BTreeSet<ViewerId>,
 }
 
 impl World {
-    fn perform(&mut self, effects: &[Effect], single: bool) {
+    /// Performs effects as the hub does, with the room as it is after the command.
+    fn perform(&mut self, effects: &[Effect], room: &Room, single: bool) {
         for effect in effects {
+            if let Effect::Permit(viewer) | Effect::Revoke(viewer) | Effect::Allow(viewer) = effect
+            {
+                self.taken.insert(*viewer, room.rights(*viewer));
+            }
             match effect {
                 Effect::Permit(viewer) => {
                     assert!(self.permitted.insert(*viewer), "permitted twice");
@@ -225,7 +232,7 @@ impl World {
                 }
                 Effect::Tell(..)
                 | Effect::ReleaseAll(_)
-                | Effect::PlayAlong(_)
+                | Effect::Allow(_)
                 | Effect::End(..)
                 | Effect::Changed => {}
             }
@@ -243,12 +250,30 @@ fn commands() -> impl Strategy<Value = Command> {
             Just(Role::Admin)
         ]
     };
+    let rights = || {
+        any::<[bool; 3]>().prop_map(|[keyboard, pointer, pads]| InputRights {
+            keyboard,
+            pointer,
+            pads,
+        })
+    };
+    let anybody = move || {
+        (role(), 10..13_u64, rights(), any::<bool>()).prop_map(|(role, login, rights, plays)| {
+            let mut anybody = newcomer(role, login);
+            if plays {
+                anybody.via = Via::Moonlight;
+                anybody.identity.rights = rights;
+            }
+            anybody
+        })
+    };
     let actor = || {
         (proptest::option::of(viewer()), role()).prop_map(|(viewer, role)| Actor { viewer, role })
     };
     prop_oneof![
-        4 => (viewer(), role(), 10..13_u64)
-            .prop_map(|(viewer, role, login)| Command::Enter(viewer, newcomer(role, login))),
+        4 => (viewer(), anybody()).prop_map(|(viewer, who)| Command::Enter(viewer, who)),
+        3 => (viewer(), anybody())
+            .prop_map(|(viewer, who)| Command::Identify(viewer, who.identity)),
         2 => viewer().prop_map(Command::Leave),
         2 => viewer().prop_map(Command::Take),
         1 => viewer().prop_map(Command::Release),
@@ -284,7 +309,8 @@ proptest! {
                     world.waiting.extend(asker.filter(|a| {
                         room.request.is_some_and(|request| request.asker == *a)
                     }));
-                    world.perform(&effects, single && room.policy == ControlPolicy::Single);
+                    let single = single && room.policy == ControlPolicy::Single;
+                    world.perform(&effects, &room, single);
                 }
             }
             check(&room, &mut world, at(seconds))?;
@@ -301,6 +327,13 @@ fn check(room: &Room, world: &mut World, now: MonoTime) -> Result<(), TestCaseEr
         &controls.copied().collect::<BTreeSet<_>>(),
         &world.permitted
     );
+    world
+        .taken
+        .retain(|viewer, _| room.members.contains_key(viewer));
+    for viewer in room.members.keys() {
+        let taken = world.taken.get(viewer).copied();
+        prop_assert_eq!(taken.unwrap_or(InputRights::NONE), room.rights(*viewer));
+    }
     for viewer in &world.permitted {
         prop_assert!(room.members[viewer].can_control());
     }
@@ -331,7 +364,7 @@ fn moonlight(login: u64, rights: InputRights) -> Newcomer {
 fn whoever_plays_along_has_a_pad_and_nothing_else_until_it_drives() {
     let mut room = room(&[(A, Role::Controller, 10)]);
     let effects = room.apply(Command::Enter(B, moonlight(11, InputRights::ALL)), START);
-    assert_eq!(effects, Ok(vec![Effect::PlayAlong(B), Effect::Changed]));
+    assert_eq!(effects, Ok(vec![Effect::Allow(B), Effect::Changed]));
     assert_eq!(room.rights(A), InputRights::ALL);
     assert_eq!(room.rights(B), InputRights::PADS);
     room.apply(Command::Leave(A), START).unwrap();
@@ -357,4 +390,76 @@ fn a_driver_uses_no_class_of_input_that_it_was_not_given() {
         Err(Refusal::MayNotDrive)
     );
     assert_eq!(room.rights(B), InputRights::NONE);
+}
+
+fn as_somebody(role: Role, rights: InputRights) -> Identity {
+    Identity {
+        role,
+        rights,
+        ..newcomer(Role::Controller, 11).identity
+    }
+}
+
+#[test]
+fn a_driver_that_may_no_longer_drive_loses_control_at_once() {
+    let mut room = two_people();
+    room.apply(Command::Ask(B), START).unwrap();
+    let viewer = Identity {
+        role: Role::Viewer,
+        ..newcomer(Role::Controller, 10).identity
+    };
+    let effects = room.apply(Command::Identify(A, viewer), START).unwrap();
+    // Whoever asked for control gets it, after the old driver's keys are up.
+    assert_eq!(effects[..2], [Effect::Revoke(A), Effect::Permit(B)]);
+    assert!(effects.contains(&Effect::Tell(B, Notice::ControlGranted)));
+    assert_eq!(room.rights(A), InputRights::NONE);
+    assert_eq!(
+        room.apply(Command::Take(A), START),
+        Err(Refusal::MayNotDrive)
+    );
+}
+
+#[test]
+fn a_class_of_input_is_taken_from_a_driver_that_goes_on_driving() {
+    let mut room = Room::default();
+    room.apply(Command::Enter(A, moonlight(11, InputRights::ALL)), START)
+        .unwrap();
+    let rights = InputRights {
+        keyboard: false,
+        ..InputRights::ALL
+    };
+    let who = as_somebody(Role::Controller, rights);
+    let effects = room.apply(Command::Identify(A, who.clone()), START);
+    assert_eq!(effects, Ok(vec![Effect::Allow(A), Effect::Changed]));
+    assert_eq!((room.driver(), room.rights(A)), (Some(A), rights));
+    // The same again is nothing new.
+    let effects = room.apply(Command::Identify(A, who), START);
+    assert_eq!(effects, Ok(vec![]));
+}
+
+#[test]
+fn who_may_drive_from_now_on_does_not_do_so_by_itself() {
+    let mut room = room(&[(B, Role::Controller, 10)]);
+    let mut guest = moonlight(11, InputRights::ALL);
+    guest.identity.role = Role::Viewer;
+    room.apply(Command::Enter(C, guest), START).unwrap();
+    room.apply(Command::Release(B), START).unwrap();
+    let who = as_somebody(Role::Admin, InputRights::ALL);
+    let effects = room.apply(Command::Identify(C, who), START);
+    // Its pad counts beside a driver; the rest once it reaches for control.
+    assert_eq!(effects, Ok(vec![Effect::Allow(C), Effect::Changed]));
+    assert_eq!((room.driver(), room.rights(C)), (None, InputRights::PADS));
+    room.apply(Command::Take(C), START).unwrap();
+    assert_eq!(room.rights(C), InputRights::ALL);
+}
+
+#[test]
+fn who_asked_and_may_no_longer_drive_is_refused() {
+    let mut room = two_people();
+    room.apply(Command::Ask(B), START).unwrap();
+    let who = as_somebody(Role::Viewer, InputRights::ALL);
+    let effects = room.apply(Command::Identify(B, who), START);
+    let refused = Effect::Tell(B, Notice::ControlRefused);
+    assert_eq!(effects, Ok(vec![refused, Effect::Changed]));
+    assert_eq!((room.driver(), room.deadline()), (Some(A), None));
 }

@@ -84,7 +84,7 @@ pub struct SessionHandle(Arc<Inner>);
 struct Inner {
     viewer: ViewerId,
     hub: Hub,
-    identity: Identity,
+    identity: Mutex<Identity>,
     via: Via,
     front: Option<Arc<dyn ChannelFront>>,
     life: Mutex<Life>,
@@ -160,10 +160,20 @@ impl SessionHandle {
         self.0.viewer
     }
 
-    /// Who has it.
+    /// Who has it, and may do what at this moment.
     #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.0.identity
+    pub fn identity(&self) -> Identity {
+        lock(&self.0.identity).clone()
+    }
+
+    /// Whose it is may do this from now on.
+    pub(crate) fn identify(&self, identity: Identity) {
+        lock(&self.0.identity).clone_from(&identity);
+        // One that is not in the room yet is looked at again when it is.
+        let _: Result<(), Refusal> = self
+            .0
+            .hub
+            .command(Command::Identify(self.0.viewer, identity));
     }
 
     /// How it was signalled.
@@ -277,7 +287,7 @@ impl SessionHandle {
     pub fn reach_for_control(&self) {
         let (viewer, hub) = (self.0.viewer, &self.0.hub);
         // Refusals need no answer: whoever reaches again will be heard again.
-        if self.0.identity.role == Role::Admin {
+        if self.identity().role == Role::Admin {
             let _: Result<(), Refusal> = hub.command(Command::Take(viewer));
         } else {
             let _: Result<AskResult, Refusal> = hub.ask(viewer);
@@ -408,7 +418,7 @@ impl Hub {
         let handle = SessionHandle(Arc::new(Inner {
             viewer,
             hub: self.clone(),
-            identity: identity.clone(),
+            identity: Mutex::new(identity.clone()),
             via,
             front: channels,
             life: Mutex::new(Life::Live {
@@ -429,11 +439,15 @@ impl Hub {
             address,
             since_ms: now_ms(),
         };
-        if !self.stands(handle.identity()) {
+        if !self.stands(&handle.identity()) {
             return Err(OfferError::LoggedOut);
         }
         // A room refuses nobody.
         let _: Result<(), Refusal> = self.command(Command::Enter(viewer, newcomer));
+        if via == Via::Moonlight {
+            // What was changed about the client meanwhile found no session in the room.
+            self.heed_client(&handle);
+        }
         if !handle.is_live() {
             // It ended before it was let in; nobody else would lead it out.
             self.left(viewer);
@@ -460,8 +474,10 @@ impl Hub {
 
     /// Whether the login of a caller still stands. Without anybody who lets callers in, all do.
     pub(crate) fn stands(&self, identity: &Identity) -> bool {
-        let given_out = (crate::LoginId::FIRST..crate::LoginId::PAIRED).contains(&identity.login)
-            && identity.role > Role::Player;
+        if identity.login >= crate::LoginId::PAIRED {
+            return self.client_stands(identity);
+        }
+        let given_out = identity.login >= crate::LoginId::FIRST && identity.role > Role::Player;
         !given_out
             || self
                 .links()

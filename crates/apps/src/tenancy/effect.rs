@@ -124,6 +124,7 @@ const fn words(reason: EndReason) -> &'static str {
         EndReason::SourceEnded => "its app ended",
         EndReason::HostStopped => "the host stops",
         EndReason::Operator => "an operator ended it",
+        EndReason::Expired => "the client's time is over",
         EndReason::Error => "something failed",
     }
 }

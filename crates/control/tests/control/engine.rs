@@ -10,7 +10,7 @@ use sessions::{
     Answer, ChannelId, CursorState, Desk, Done, Engine, EngineError, InputChannel, InputRefused,
     Message, Offer, OfferError,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
@@ -289,7 +289,7 @@ impl Engine for FakeEngine {
 #[derive(Default)]
 pub struct FakeDesk {
     pub state: watch::Sender<InputState>,
-    permitted: Mutex<HashSet<ViewerId>>,
+    permitted: Mutex<HashMap<ViewerId, InputRights>>,
     /// What came from whom, in words.
     pub log: Mutex<Vec<String>>,
     pub active: Mutex<Option<MonoTime>>,
@@ -301,9 +301,15 @@ impl FakeDesk {
     }
 
     pub fn permitted(&self) -> Vec<u32> {
-        let mut all: Vec<u32> = self.permitted.lock().unwrap().iter().map(|v| v.0).collect();
+        let mut all: Vec<u32> = self.permitted.lock().unwrap().keys().map(|v| v.0).collect();
         all.sort_unstable();
         all
+    }
+
+    /// Which of a session's input counts.
+    pub fn rights(&self, viewer: ViewerId) -> InputRights {
+        let permitted = self.permitted.lock().unwrap();
+        permitted.get(&viewer).copied().unwrap_or(InputRights::NONE)
     }
 
     pub fn log(&self) -> Vec<String> {
@@ -331,16 +337,14 @@ impl Desk for FakeDesk {
         Ok(())
     }
 
-    fn permit(&self, viewer: ViewerId, _rights: InputRights) {
-        assert!(
-            self.permitted.lock().unwrap().insert(viewer),
-            "permitted twice"
-        );
+    fn permit(&self, viewer: ViewerId, rights: InputRights) {
+        assert_ne!(rights, InputRights::NONE, "that is a revocation");
+        self.permitted.lock().unwrap().insert(viewer, rights);
     }
 
     fn revoke(&self, viewer: ViewerId) {
         assert!(
-            self.permitted.lock().unwrap().remove(&viewer),
+            self.permitted.lock().unwrap().remove(&viewer).is_some(),
             "revoked for nothing"
         );
         self.note(format!("{} revoked", viewer.0));

@@ -12,6 +12,7 @@ mod host;
 mod jetkvm;
 mod lifetimes;
 mod managing;
+mod moonlight;
 mod net;
 mod pauses;
 mod roles;

@@ -9,7 +9,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 /// What was recorded, one event a line.
-fn recorded(host: &Host) -> Vec<Value> {
+pub(crate) fn recorded(host: &Host) -> Vec<Value> {
     let text = host.read("input");
     let lines = text.lines().map(serde_json::from_str);
     lines.collect::<Result<_, _>>().unwrap()
@@ -169,7 +169,7 @@ fn pads_arrive_as_they_were_sent_and_in_that_order() {
 }
 
 /// One letter, as a client sends it.
-fn letter(letter: char) -> Message {
+pub(crate) fn letter(letter: char) -> Message {
     match parse_line(&format!("text {letter}")).unwrap() {
         Some(Action::Send(mut messages)) => messages.remove(0),
         other => panic!("{other:?}"),
@@ -177,7 +177,7 @@ fn letter(letter: char) -> Message {
 }
 
 /// Pings and counts packets of video for a while.
-fn packets(session: &OpenSession, socket: &UdpSocket) -> usize {
+pub(crate) fn packets(session: &OpenSession, socket: &UdpSocket) -> usize {
     let mut ping = session.video_ping.unwrap().to_vec();
     ping.extend(1u32.to_be_bytes());
     socket.send_to(&ping, session.video).unwrap();

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -197,6 +197,18 @@ impl Host {
         client.call(method, params).unwrap()
     }
 
+    /// Runs a command about this host, as the user who runs it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_heliostat"))
+            .args(arguments)
+            .args(["--listen", &format!("127.0.0.1:{}", self.base + 1)])
+            .env("XDG_RUNTIME_DIR", self.folder.path())
+            .env("XDG_CONFIG_HOME", self.folder.path())
+            .env("HOME", self.folder.path())
+            .output()
+            .unwrap()
+    }
+
     /// Memory that the process really uses.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -236,6 +248,16 @@ impl Host {
 
     /// Has a client ask to be paired by `shown`, and enters `typed`.
     pub(crate) fn pair(&self, pal: &mut Pal, shown: &str, typed: &str) -> Result<(), Error> {
+        self.pair_and_hear(pal, shown, typed).0
+    }
+
+    /// The same, with what whoever entered the PIN is told.
+    pub(crate) fn pair_and_hear(
+        &self,
+        pal: &mut Pal,
+        shown: &str,
+        typed: &str,
+    ) -> (Result<(), Error>, Value) {
         // One at a time: who waits is known by its being new.
         static TURN: Mutex<()> = Mutex::new(());
         let _turn = TURN.lock();
@@ -248,10 +270,9 @@ impl Host {
                 new.map(Some)
                     .or_else(|| asking.is_finished().then_some(None))
             });
-            if let Some(id) = id {
-                self.call("enterPin", &json!({ "pin": typed, "id": id }));
-            }
-            asking.join().unwrap()
+            let entered = |id| self.call("enterPin", &json!({ "pin": typed, "id": id }));
+            let told = id.map_or(Value::Null, entered);
+            (asking.join().unwrap(), told)
         })
     }
 

@@ -14,5 +14,6 @@ mod host;
 mod hostile;
 mod loss;
 mod pairing;
+mod rights;
 mod stream;
 mod together;

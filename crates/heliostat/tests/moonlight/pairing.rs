@@ -1,22 +1,30 @@
 //! Who is let in, and who is not.
 
 use crate::host::{Host, until_true};
+use probe::hostile::Reaction;
 use probe::{Error, hostile};
 use serde_json::json;
 use std::net::Shutdown;
+use std::thread;
 
 #[test]
 fn the_right_pin_pairs_and_a_wrong_one_does_not() {
     let host = Host::small(&[]);
     let mut pal = host.stranger();
-    let wrong = host.pair(&mut pal, "1234", "1235");
+    let (wrong, told) = host.pair_and_hear(&mut pal, "1234", "1235");
     assert!(matches!(wrong, Err(Error::PinRefused)), "{wrong:?}");
+    assert_eq!(told, json!({"ended": "wrong_pin"}));
     assert!(!pal.info().paired);
     assert!(matches!(pal.client.apps(), Err(Error::NotPaired)));
-    host.pair(&mut pal, "1234", "1234").unwrap();
+    let (right, told) = host.pair_and_hear(&mut pal, "1234", "1234");
+    right.unwrap();
     assert!(pal.info().paired);
     let clients = host.call("listMoonlightClients", &json!({}));
-    assert_eq!(clients["clients"].as_array().unwrap().len(), 1);
+    let paired = json!({"ended": "paired", "client": clients["clients"][0]});
+    assert_eq!(
+        (told, clients["clients"].as_array().unwrap().len()),
+        (paired, 1)
+    );
 }
 
 #[test]
@@ -31,6 +39,62 @@ fn a_client_that_was_removed_is_a_stranger_again() {
     );
     assert!(!pal.info().paired);
     assert!(matches!(pal.client.apps(), Err(Error::NotPaired)));
+}
+
+#[test]
+fn the_command_that_takes_a_pin_says_how_it_ended() {
+    let host = Host::small(&[]);
+    let mut pal = host.stranger();
+    let mut typed = |pin: &str| {
+        thread::scope(|scope| {
+            let asking = scope.spawn(|| pal.client.pair("1234"));
+            until_true("it waits", || !host.waiting().is_empty());
+            let said = host.command(&["pair", pin, "--name", "Deck"]);
+            let paired = asking.join().unwrap().is_ok();
+            assert_eq!(said.status.success(), paired);
+            String::from_utf8([said.stdout, said.stderr].concat()).unwrap()
+        })
+    };
+    let wrong = typed("1235");
+    assert!(
+        wrong.contains("not the one that the client shows"),
+        "{wrong}"
+    );
+    let right = typed("1234");
+    assert!(right.starts_with("Paired: Deck (client "), "{right}");
+}
+
+/// What whoever entered a PIN is told once its client, which does not go on, asks for `request`.
+fn told_after(request: &str) -> serde_json::Value {
+    let host = Host::small(&[]);
+    let held = hostile::half_open_pairings(host.port(0), 1).unwrap();
+    until_true("it waits", || !host.waiting().is_empty());
+    thread::scope(|scope| {
+        let told = scope.spawn(|| host.call("enterPin", &json!({ "pin": "1234" })));
+        until_true("the PIN is taken", || host.waiting().is_empty());
+        let request = format!("GET /{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let reaction = hostile::send_tcp(host.port(0), request.as_bytes());
+        assert!(matches!(reaction, Reaction::Answered(_)), "{reaction:?}");
+        let told = told.join().unwrap();
+        drop(held);
+        told
+    })
+}
+
+#[test]
+fn whoever_entered_a_pin_hears_at_once_of_a_client_that_gives_up_or_errs() {
+    for request in [
+        "unpair?uniqueid=0123456789ABCDEF",
+        // A step that is not the next one, and one that is none.
+        "pair?uniqueid=0123456789ABCDEF&serverchallengeresp=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+        "pair?uniqueid=0123456789ABCDEF&clientchallenge=nonsense",
+    ] {
+        assert_eq!(
+            told_after(request),
+            json!({"ended": "gave_up"}),
+            "{request}"
+        );
+    }
 }
 
 #[test]
