@@ -37,6 +37,7 @@ export interface DrivingParts {
   toolbar: () => Toolbar;
   command(command: PageCommand): void;
   share(): void;
+  moonlight(): void;
   /** The room, or what this page may do in it, has changed. */
   changed(): void;
 }
@@ -80,6 +81,7 @@ export class Driving {
       give: (person) => void this.#ask("giveControl", { session: person.id }),
       kick: (person) => void this.#ask("kick", { session: person.id }),
       share: () => parts.share(),
+      moonlight: () => parts.moonlight(),
       setShared: (shared) => void this.#ask("setControlPolicy", { control: shared ? "shared" : "single" }),
     });
     this.capture = new Capture(stage, {
@@ -166,6 +168,11 @@ export class Driving {
       this.#letsGo = true;
       void this.#ask("releaseControl");
     }
+  }
+
+  /** How a key of the page is written at this moment. */
+  keys(letter: string): string {
+    return this.capture.hasKeyboard ? `${HOST_KEYS} + ${letter}` : letter;
   }
 
   /** Answers whoever asks for control. */
@@ -271,14 +278,13 @@ export class Driving {
       return this.#tell("request", { text, note: secondsLeft(leftMs), icon: "people" });
     }
     if (!you.controls) return this.#tell("request", undefined);
-    const key = (letter: string) => (this.capture.hasKeyboard ? `${HOST_KEYS} + ${letter}` : letter);
     this.#tell("request", {
       text: requestText(name),
       note: secondsLeft(leftMs),
       icon: "people",
       actions: [
-        { label: "Hand over", keys: key("Y"), primary: true, run: () => this.answer(true) },
-        { label: "Keep control", keys: key("N"), run: () => this.answer(false) },
+        { label: "Hand over", keys: this.keys("Y"), primary: true, run: () => this.answer(true) },
+        { label: "Keep control", keys: this.keys("N"), run: () => this.answer(false) },
       ],
     });
   }

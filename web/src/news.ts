@@ -16,6 +16,7 @@ import {
   type LostReason,
   type VideoInputState,
 } from "./protocol";
+import { readClients, readPairings, type Client, type Pairing } from "./moonlight";
 import { readControlRequest, readRoom, type ControlRequest, type Room } from "./room";
 
 /** What input reaches the host. */
@@ -61,7 +62,9 @@ export type News =
   | { kind: "other-session" }
   | { kind: "cursor"; shape: CursorShape }
   | { kind: "cursor-moved"; place: CursorPlace }
-  | { kind: "clipboard"; text: string };
+  | { kind: "clipboard"; text: string }
+  | { kind: "pairings"; pairings: Pairing[] }
+  | { kind: "moonlight-clients"; clients: Client[] };
 
 /** Reads a notification. */
 export function readNews(method: string, params: unknown): News | undefined {
@@ -100,6 +103,10 @@ export function readNews(method: string, params: unknown): News | undefined {
       const text = readText(params, "text");
       return text === undefined ? undefined : { kind: "clipboard", text };
     }
+    case "pairingsChanged":
+      return { kind: "pairings", pairings: readPairings(params) };
+    case "moonlightClientsChanged":
+      return { kind: "moonlight-clients", clients: readClients(params) };
     default:
       return undefined;
   }

@@ -4,6 +4,7 @@
 import { Driving } from "./driving";
 import { size } from "./format";
 import { expose } from "./inspect";
+import { MoonlightDesk } from "./moonlight-desk";
 import type { News } from "./news";
 import { Pause } from "./pause";
 import type { HostState, VideoInputState } from "./protocol";
@@ -42,6 +43,7 @@ export class Page {
   readonly #driving: Driving;
   readonly #settings: Settings;
   readonly #share: Share;
+  readonly #moonlight: MoonlightDesk;
   #host: HostState = {};
   #input: VideoInputState = {};
   #playBlocked = false;
@@ -84,7 +86,15 @@ export class Page {
       toolbar: () => this.#toolbar,
       command: (command) => this.#do(command),
       share: () => this.#openShare(),
+      moonlight: () => this.#moonlight.openPanel(),
       changed: () => this.#roomChanged(),
+    });
+    this.#moonlight = new MoonlightDesk({
+      request,
+      banners: this.#banners,
+      keys: (letter) => this.#driving.keys(letter),
+      now: () => this.#hostTime(),
+      changed: () => this.#moonlightChanged(),
     });
     this.#stage.onBlocked = () => this.#setPlayBlocked(true);
     this.#watchPanels();
@@ -104,15 +114,18 @@ export class Page {
       this.#overlay.root,
       people.root,
       this.#settings.root,
+      this.#moonlight.panel.root,
       this.#toolbar.handle,
       this.#toolbar.root,
       touchKeyboard.root,
       this.#help.root,
       this.#share.root,
+      this.#moonlight.dialog.root,
       paste.root,
     );
     this.#listen();
     this.#roomChanged();
+    this.#moonlightChanged();
     this.#toolbar.wake();
   }
 
@@ -136,6 +149,7 @@ export class Page {
       command("pause", { icon: "pause", label: "Pause", keys: "P", toggles: true }),
       command("settings", { icon: "settings", label: "Stream settings", keys: "O", toggles: true }),
       command("share", { icon: "link", label: "Share by link", keys: "L", toggles: false }),
+      command("moonlight", { icon: "gamepad", label: "Moonlight clients", keys: "G", toggles: true }),
       command("statistics", { icon: "statistics", label: "Statistics", keys: "S", toggles: true }),
       command("actual", { icon: "actual", label: "Actual pixels", keys: "Z", toggles: true }),
       command("help", { icon: "help", label: "Help", keys: "?", toggles: false }),
@@ -156,6 +170,7 @@ export class Page {
       people: () => driving.people.toggle(),
       settings: () => this.#settings.toggle(),
       share: () => this.#openShare(),
+      moonlight: () => this.#moonlight.open(),
       mouseLock: () => driving.toggleMouseLock(),
       paste: () => driving.openPaste(),
       control: () => driving.control(),
@@ -218,13 +233,14 @@ export class Page {
 
   #watchPanels(): void {
     const { people, capture } = this.#driving;
-    const panels = { people, settings: this.#settings };
+    const panels = { people, settings: this.#settings, moonlight: this.#moonlight.panel };
     for (const [name, panel] of Object.entries(panels)) {
       panel.onToggle = (open) => {
         this.#toolbar.setPressed(name, open);
         const others = Object.values(panels).filter((other) => other !== panel);
         if (open) for (const other of others) other.toggle(false);
         if (open && panel === this.#settings) void this.#settings.refresh();
+        this.#moonlight.showBanner();
         if (!open && capture.wantsKeyboard) capture.takeKeyboard();
       };
     }
@@ -299,6 +315,7 @@ export class Page {
       void this.#settings.refresh();
     } else if (kind !== "waiting") {
       this.#driving.restart();
+      this.#moonlight.restart();
     }
     clearInterval(this.#countdown);
     if (kind === "reconnecting" || kind === "unreachable") {
@@ -340,7 +357,7 @@ export class Page {
       case "second":
         return this.#statistics.addHostSecond(news.second);
       default:
-        this.#driving.take(news);
+        if (!this.#moonlight.take(news)) this.#driving.take(news);
     }
   }
 
@@ -384,6 +401,21 @@ export class Page {
       why: "Whoever drives may change these.",
     });
     this.#showCaption();
+  }
+
+  #moonlightChanged(): void {
+    const { isServed, waiting } = this.#moonlight;
+    this.#toolbar.setShown("moonlight", isServed);
+    this.#toolbar.describe("moonlight", "Moonlight clients", waiting > 0 ? String(waiting) : "");
+    this.#driving.people.offerMoonlight(isServed);
+    this.#help.setShown("moonlight", isServed);
+  }
+
+  /** What ends at the host ends by its clock. */
+  #hostTime(): Date {
+    const nowMs = performance.now();
+    const offsetMs = this.#viewer.clock(nowMs)?.offsetMs;
+    return offsetMs === undefined ? new Date() : new Date(nowMs + offsetMs);
   }
 
   #showWords(): void {

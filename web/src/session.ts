@@ -92,8 +92,8 @@ export class Session {
   }
 
   /** Asks the host; fails like the connection does. */
-  request(method: string, params: Record<string, unknown>): Promise<unknown> {
-    return this.#rpc.request(method, params, ANSWER_TIMEOUT_MS);
+  request(method: string, params: Record<string, unknown>, timeoutMs = ANSWER_TIMEOUT_MS): Promise<unknown> {
+    return this.#rpc.request(method, params, timeoutMs);
   }
 
   /** Leaves: tells the host, so that it need not wait for silence. Reports no end. */

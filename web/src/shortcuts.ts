@@ -11,6 +11,7 @@ export type PageCommand =
   | "people"
   | "settings"
   | "share"
+  | "moonlight"
   | "mouseLock"
   | "paste"
   | "control"
@@ -37,6 +38,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   shortcut("people", ["U"], "Who watches, who drives"),
   shortcut("settings", ["O"], "Settings of the stream"),
   shortcut("share", ["L"], "Share by link"),
+  shortcut("moonlight", ["G"], "Moonlight clients, and the PIN of one that waits"),
   shortcut("statistics", ["S", "I"], "Statistics: latency of each frame"),
   shortcut("actual", ["Z"], "Actual pixels, or fit the window"),
   { command: "help", codes: ["KeyH", "Slash"], keys: ["H", "?"], text: "This help" },

@@ -11,7 +11,7 @@ import { BROWSER_PARTS, Session, type SessionParts } from "./session";
 import type { EndCause, ViewerState } from "./state";
 
 /** Reasons after which the host wants no new session of this page by itself. */
-const FINAL_REASONS = ["replaced", "operator", "quit"];
+const FINAL_REASONS = ["replaced", "operator", "expired", "quit"];
 
 /** What the viewer needs from the browser; tests put scripted parts in their place. */
 export interface ViewerParts extends SessionParts {
@@ -123,10 +123,10 @@ export class Viewer {
     this.#session?.pause(paused);
   }
 
-  /** Asks the host of the current session. */
-  request(method: string, params: Record<string, unknown> = {}): Promise<unknown> {
+  /** Asks the host of the current session; `timeoutMs` for what takes longer than other answers. */
+  request(method: string, params: Record<string, unknown> = {}, timeoutMs?: number): Promise<unknown> {
     return this.#session
-      ? this.#session.request(method, params)
+      ? this.#session.request(method, params, timeoutMs)
       : Promise.reject(new RpcUnanswered(method, "closed"));
   }
 

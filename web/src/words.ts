@@ -45,6 +45,7 @@ const END_REASONS: Record<string, string> = {
   source_ended: "The source has ended.",
   host_stopped: "The host was stopped.",
   operator: "The operator ended this session.",
+  expired: "The time of this access is over.",
   error: "The host ran into an error.",
 };
 

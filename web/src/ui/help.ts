@@ -1,6 +1,6 @@
 //! The dialog that lists the keys.
 
-import { HOST_KEYS, SHORTCUTS } from "../shortcuts";
+import { HOST_KEYS, SHORTCUTS, type PageCommand } from "../shortcuts";
 import { dialog } from "./dialog";
 import { element } from "./dom";
 
@@ -11,9 +11,15 @@ const TOUCH =
 export class Help {
   readonly root: HTMLDialogElement;
   readonly #version = element("p", { className: "dim" });
+  readonly #rows = new Map<PageCommand, HTMLElement[]>();
 
   constructor() {
-    const rows = SHORTCUTS.flatMap(({ keys, text }) => row(keys, text));
+    const rows = SHORTCUTS.flatMap(({ command, keys, text }) => {
+      const made = row(keys, text);
+      this.#rows.set(command, made);
+      return made;
+    });
+    this.setShown("moonlight", false);
     const driving = element(
       "p",
       { className: "note" },
@@ -29,6 +35,11 @@ export class Help {
       this.#version,
     );
     this.root.classList.add("help");
+  }
+
+  /** Lists a command only where there is something for it to do. */
+  setShown(command: PageCommand, shown: boolean): void {
+    for (const part of this.#rows.get(command) ?? []) part.hidden = !shown;
   }
 
   /** Says which host this is. */

@@ -24,6 +24,7 @@ export interface PeopleEvents {
   give(person: Person): void;
   kick(person: Person): void;
   share(): void;
+  moonlight(): void;
   setShared(shared: boolean): void;
 }
 
@@ -35,6 +36,7 @@ export class People extends Panel {
   readonly #devices = element("p", { className: "dim" });
   readonly #admin: HTMLElement;
   readonly #shared = element("input", { type: "checkbox" });
+  readonly #moonlight = textButton("Moonlight clients…", () => this.events.moonlight());
   /** What is listed: the same list is not made again under somebody's finger. */
   #listed = "";
 
@@ -46,8 +48,14 @@ export class People extends Panel {
       "div",
       { className: "row", hidden: true },
       element("label", {}, this.#shared, "Let several drive at the same time"),
-      textButton("Share by link…", () => events.share()),
+      element(
+        "div",
+        { className: "actions" },
+        textButton("Share by link…", () => events.share()),
+        this.#moonlight,
+      ),
     );
+    this.offerMoonlight(false);
     const control = element("div", { className: "row" }, this.#driving, this.#control);
     this.body.append(control, this.#list, this.#admin, this.#devices);
   }
@@ -65,6 +73,11 @@ export class People extends Panel {
     if (listed === this.#listed) return;
     this.#listed = listed;
     this.#list.replaceChildren(...room.people.map((person) => this.#person(room, person)));
+  }
+
+  /** Whether there are Moonlight clients to be looked at. */
+  offerMoonlight(offered: boolean): void {
+    this.#moonlight.hidden = !offered;
   }
 
   /** Says what goes from here to the host. */

@@ -2,12 +2,11 @@
 //! against it stands at its field.
 
 import { readBoolean, readList, readNumber, readText } from "../protocol";
-import { errorText } from "../rpc";
 import { Panel } from "./dialog";
 import { element, setText } from "./dom";
+import { Field, select } from "./field";
 
 type Request = (method: string, params?: Record<string, unknown>) => Promise<unknown>;
-type Control = HTMLInputElement | HTMLSelectElement;
 
 const SIZES = ["source", "1920x1080", "1600x900", "1280x720", "960x540", "640x360"];
 const RATES = ["15", "24", "30", "60", "90", "120", "144"];
@@ -29,38 +28,6 @@ interface Choice {
   detail: string | undefined;
   available: boolean;
   selected: boolean;
-}
-
-/** One setting: its control, and what the host says against it. */
-class Field {
-  readonly root: HTMLElement;
-  readonly #error = element("span", { className: "field-error", role: "alert" });
-
-  constructor(
-    label: string,
-    readonly control: Control,
-    apply: (value: string) => Promise<unknown>,
-  ) {
-    this.root = element("label", { className: "field" }, element("span", {}, label), control, this.#error);
-    control.addEventListener("change", () => void this.#apply(apply));
-  }
-
-  /** Shows the present value, unless somebody is about to change it. */
-  show(value: string): void {
-    if (this.control instanceof HTMLInputElement && document.activeElement === this.control) return;
-    this.control.value = value;
-  }
-
-  async #apply(apply: (value: string) => Promise<unknown>): Promise<void> {
-    this.root.classList.add("busy");
-    const failure = await apply(this.control.value).then(
-      () => "",
-      (error: unknown) => errorText(error),
-    );
-    this.root.classList.remove("busy");
-    this.root.classList.toggle("wrong", failure !== "");
-    setText(this.#error, failure);
-  }
 }
 
 /** The panel. */
@@ -164,11 +131,6 @@ export class Settings extends Panel {
     fill(this.#source, readChoices(sources, "sources"));
     fill(this.#encoder, readChoices(encoders, "encoders"));
   }
-}
-
-function select(options: readonly (readonly [string, string])[]): HTMLSelectElement {
-  const made = options.map(([value, text]) => element("option", { value }, text));
-  return element("select", {}, ...made);
 }
 
 function sizeText(size: string): string {
