@@ -3,6 +3,7 @@
 
 mod answers;
 mod control;
+mod cutter;
 mod discovery;
 mod error;
 mod host;
@@ -23,6 +24,8 @@ mod sound;
 mod start;
 mod tls;
 mod video;
+#[cfg(test)]
+mod wraps;
 
 pub use apps::catalogue::Catalogue;
 pub use apps::process::Surroundings;

@@ -1,19 +1,17 @@
 //! The pictures of one session: takes them from the pipeline, cuts, protects and seals them, sends them
 //! in paced runs, and turns what the client says of losses into repairs.
 
+use crate::cutter::Cutter;
 use crate::host::Host;
 use crate::house::House;
-use crate::ledger::{FrameRole, Ledger};
 use crate::session::{Session, VideoRequest};
 use crate::start::FEC_PERCENT;
 use control_api::EndReason;
 use encode::KeyframeReason;
 use events::{EventSink, LinkSample, LossRepair, RepairKind};
 use gamestream_proto::adapt::{LinkAdapter, LinkPlan, VideoFraming};
-use gamestream_proto::video::{
-    PictureType, VideoBatch, VideoFrame, VideoPacketiser, VideoSettings,
-};
-use media::{AccessUnit, Bitrate, FrameKind, MonoTime, Rtp90k, StreamParams};
+use gamestream_proto::video::VideoSettings;
+use media::{AccessUnit, Bitrate, FrameKind, MonoTime, StreamParams};
 use net::{Port, Route, readable, sleep};
 use pipeline::{
     CommandRefused, Cut, Lease, PacedFrame, PacingInput, PacingPlan, Pipeline, UnitQueue, priority,
@@ -80,10 +78,8 @@ pub(crate) struct VideoThread {
     port: Arc<Port>,
     events: EventSink,
     params: StreamParams,
-    packetiser: VideoPacketiser,
-    batch: VideoBatch,
+    cutter: Cutter,
     in_flight: Option<PacedFrame>,
-    ledger: Ledger,
     adapter: LinkAdapter,
     framing: VideoFraming,
     house: Arc<House>,
@@ -92,7 +88,6 @@ pub(crate) struct VideoThread {
     feed: Option<Feed>,
     retry_at: MonoTime,
     look_at: MonoTime,
-    last_timestamp: Option<Rtp90k>,
     round_trip: Option<Duration>,
     counters: Counters,
 }
@@ -101,18 +96,16 @@ impl VideoThread {
     /// Everything that the thread needs; refused settings are told before it starts.
     pub(crate) fn new(parts: VideoParts, now: MonoTime) -> Result<Self, String> {
         let key = parts.encrypted.then(|| parts.session.agreed.key.bytes());
-        let packetiser = VideoPacketiser::new(parts.settings, key);
-        let packetiser = packetiser.map_err(|error| error.to_string())?;
+        let cutter = Cutter::new(parts.settings, key);
+        let cutter = cutter.map_err(|error| error.to_string())?;
         Ok(Self {
             session: parts.session,
             host: parts.host,
             port: parts.port,
             events: parts.events,
             params: parts.params,
-            packetiser,
-            batch: VideoBatch::new(),
+            cutter,
             in_flight: None,
-            ledger: Ledger::default(),
             adapter: parts.adapter,
             framing: parts.framing,
             house: parts.house,
@@ -120,7 +113,6 @@ impl VideoThread {
             feed: None,
             retry_at: now,
             look_at: now + LOOK_EVERY,
-            last_timestamp: None,
             round_trip: None,
             counters: Counters::default(),
         })
@@ -238,7 +230,7 @@ impl VideoThread {
             if self.is_foreign(&unit) {
                 self.feed = None;
                 self.retry_at = now;
-                self.ledger.moved();
+                self.cutter.moved();
                 return self.keep_feed(now);
             }
             self.begin(unit, now)?;
@@ -251,8 +243,9 @@ impl VideoThread {
             return Ok(());
         };
         let chunk = frame.next_chunk(now);
-        let stride = self.batch.stride();
-        let bytes = &self.batch.bytes()[chunk.start * stride..chunk.end * stride];
+        let batch = self.cutter.packets();
+        let stride = batch.stride();
+        let bytes = &batch.bytes()[chunk.start * stride..chunk.end * stride];
         self.port.send_run(route, bytes, stride);
         self.counters.sent_bytes += bytes.len() as u64;
         self.counters.sent_packets += u32::try_from(chunk.len()).unwrap_or(u32::MAX);
@@ -270,28 +263,14 @@ impl VideoThread {
             self.live = true;
             self.house.live(self.session.viewer());
         }
-        let (number, role) = self.ledger.send(&unit);
-        let captured = unit.times.capture.noticed;
-        let frame = VideoFrame {
-            number,
-            picture: match role {
-                FrameRole::Ordinary => PictureType::Predicted,
-                FrameRole::Keyframe => PictureType::Idr,
-                FrameRole::Recovery => PictureType::PredictedAfterLoss,
-            },
-            timestamp: self.timestamp(captured),
-            host_latency_tenth_ms: tenths_of_ms(MonoTime::now().since(captured)),
-            long_term: false,
-            data: &unit.data,
-        };
-        if let Err(error) = self.packetiser.packetise(&frame, &mut self.batch) {
-            // To the client it is a lost picture, which it asks to have repaired.
+        if let Err(error) = self.cutter.cut(&unit, MonoTime::now()) {
             tracing::warn!(%error, bytes = unit.data.len(), "a picture was not sent");
             return Ok(());
         }
+        let batch = self.cutter.packets();
         let cut = Cut {
-            packets: self.batch.len(),
-            bytes: self.batch.bytes().len(),
+            packets: batch.len(),
+            bytes: batch.bytes().len(),
             at: MonoTime::now(),
         };
         let plan = PacingPlan::new(PacingInput {
@@ -309,18 +288,6 @@ impl VideoThread {
         let calm = (u64::from(plan.wire_bps) * BURST).max(LEAST_BURST_BPS);
         let lossy = plan.fec_percent > FEC_PERCENT;
         if lossy { calm / 2 } else { calm }
-    }
-
-    /// When a picture was captured. No two pictures share one.
-    fn timestamp(&mut self, captured: MonoTime) -> Rtp90k {
-        let mut timestamp = Rtp90k::from_time(captured);
-        if let Some(last) = self.last_timestamp
-            && (timestamp.0.wrapping_sub(last.0) as i32) <= 0
-        {
-            timestamp = Rtp90k(last.0.wrapping_add(1));
-        }
-        self.last_timestamp = Some(timestamp);
-        timestamp
     }
 
     fn take_requests(&mut self, now: MonoTime) {
@@ -350,7 +317,7 @@ impl VideoThread {
 
     fn repair(&mut self, first: u32, last: u32, now: MonoTime) {
         self.adapter.pictures_lost();
-        let Some((first, last)) = self.ledger.lost(first, last) else {
+        let Some((first, last)) = self.cutter.lost(first, last) else {
             return self.want_keyframe(now);
         };
         if let Some(feed) = &self.feed {
@@ -378,9 +345,7 @@ impl VideoThread {
     fn look(&mut self, now: MonoTime) {
         self.look_at = now + LOOK_EVERY;
         if let Some(LinkPlan { fec_percent, .. }) = self.adapter.decide(now) {
-            let protection = self.packetiser.protection();
-            self.packetiser
-                .set_protection(protection.with_percent(fec_percent));
+            self.cutter.set_fec_percent(fec_percent);
             if let Some(feed) = &self.feed {
                 // A refused command leaves the bitrate as it is until the next change.
                 let _ = feed.lease.set_rate(self.encoder_rate());
@@ -401,8 +366,4 @@ impl VideoThread {
             at: now,
         });
     }
-}
-
-fn tenths_of_ms(duration: Duration) -> u16 {
-    u16::try_from(duration.as_micros() / 100).unwrap_or(u16::MAX)
 }
