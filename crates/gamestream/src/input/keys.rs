@@ -1,10 +1,87 @@
 //! Virtual key codes of Windows, which clients send for the place of a key on a US keyboard, and the
 //! key that stands there.
 
-use input::KeyCode;
+use gamestream_proto::input::{Key, Modifiers};
+use input::{InputEvent, KeyCode};
+
+/// A modifier, and the virtual keys that are it: left, right, and either.
+struct Modifier {
+    is_said: fn(Modifiers) -> bool,
+    codes: [u8; 3],
+}
+
+const MODIFIERS: [Modifier; 4] = [
+    Modifier {
+        is_said: Modifiers::shift,
+        codes: [0xa0, 0xa1, 0x10],
+    },
+    Modifier {
+        is_said: Modifiers::control,
+        codes: [0xa2, 0xa3, 0x11],
+    },
+    Modifier {
+        is_said: Modifiers::alt,
+        codes: [0xa4, 0xa5, 0x12],
+    },
+    Modifier {
+        is_said: Modifiers::meta,
+        codes: [0x5b, 0x5c, 0x5b],
+    },
+];
+
+/// The keys of one client. Most press modifiers as the keys they are; keyboards on a screen only say with
+/// a letter that one would be down (`send_key_and_modifiers` in Sunshine's input.cpp).
+#[derive(Debug, Default)]
+pub(super) struct Keyboard {
+    /// Which modifiers the client has pressed, by their places in [`MODIFIERS`] and in its codes.
+    held: [[bool; 3]; 4],
+}
+
+impl Keyboard {
+    /// A key goes down, between modifiers that are only said to be.
+    pub(super) fn down(&mut self, pressed: &Key, each: &mut dyn FnMut(InputEvent)) {
+        let Some(code) = key(pressed.virtual_key) else {
+            return;
+        };
+        let mut said = Vec::new();
+        if !self.hold(pressed.virtual_key, true) {
+            let modifiers = MODIFIERS.iter().zip(&self.held);
+            let missing = modifiers.filter(|(modifier, held)| {
+                (modifier.is_said)(pressed.modifiers) && !held.contains(&true)
+            });
+            said.extend(missing.filter_map(|(modifier, _)| key(modifier.codes[0])));
+        }
+        for &code in &said {
+            each(InputEvent::Key { code, down: true });
+        }
+        each(InputEvent::Key { code, down: true });
+        for &code in said.iter().rev() {
+            each(InputEvent::Key { code, down: false });
+        }
+    }
+
+    pub(super) fn up(&mut self, released: &Key, each: &mut dyn FnMut(InputEvent)) {
+        self.hold(released.virtual_key, false);
+        if let Some(code) = key(released.virtual_key) {
+            each(InputEvent::Key { code, down: false });
+        }
+    }
+
+    /// Whether it is a modifier; then it is noted how it stands.
+    fn hold(&mut self, virtual_key: u8, down: bool) -> bool {
+        for (modifier, held) in MODIFIERS.iter().zip(&mut self.held) {
+            let codes = modifier.codes;
+            if let Some(at) = codes.iter().position(|code| *code == virtual_key) {
+                held[at] = down;
+                return true;
+            }
+        }
+        false
+    }
+}
 
 /// The key; nothing for codes that no keyboard has.
-pub(super) fn key(virtual_key: u8) -> Option<KeyCode> {
+fn key(virtual_key: u8) -> Option<KeyCode> {
     KeyCode::from_code(code(virtual_key)?)
 }
 
@@ -61,6 +138,65 @@ mod tests {
         let named = (0..=u8::MAX).filter(|virtual_key| code(*virtual_key).is_some());
         let strange: Vec<_> = named.filter(|known| key(*known).is_none()).collect();
         assert!(strange.is_empty(), "{strange:x?}");
+    }
+
+    /// What comes of keys: their codes, down or up, with modifiers said to be down.
+    fn events(keys: &[(u8, bool, u8)]) -> Vec<(String, bool)> {
+        let (mut keyboard, mut events) = (Keyboard::default(), Vec::new());
+        let mut each = |event| {
+            if let InputEvent::Key { code, down } = event {
+                events.push((code.to_string(), down));
+            }
+        };
+        for &(virtual_key, down, modifiers) in keys {
+            let key = Key {
+                virtual_key,
+                modifiers: Modifiers::from_bits(modifiers),
+                by_letter: false,
+            };
+            match down {
+                true => keyboard.down(&key, &mut each),
+                false => keyboard.up(&key, &mut each),
+            }
+        }
+        events
+    }
+
+    fn named(events: &[(&str, bool)]) -> Vec<(String, bool)> {
+        let owned = |(code, down): &(&str, bool)| ((*code).to_owned(), *down);
+        events.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn a_modifier_that_is_only_said_to_be_down_is_pressed_around_the_key() {
+        let said = events(&[(0x41, true, 5), (0x41, false, 5)]);
+        let expected = [
+            ("ShiftLeft", true),
+            ("AltLeft", true),
+            ("KeyA", true),
+            ("AltLeft", false),
+            ("ShiftLeft", false),
+            ("KeyA", false),
+        ];
+        assert_eq!(said, named(&expected));
+    }
+
+    #[test]
+    fn a_modifier_that_is_held_on_either_side_is_not_pressed_again() {
+        for (virtual_key, name) in [
+            (0xa0, "ShiftLeft"),
+            (0xa1, "ShiftRight"),
+            (0x10, "ShiftLeft"),
+        ] {
+            let keys = [
+                (virtual_key, true, 1),
+                (0x41, true, 1),
+                (0x41, false, 1),
+                (virtual_key, false, 0),
+            ];
+            let expected = [(name, true), ("KeyA", true), ("KeyA", false), (name, false)];
+            assert_eq!(events(&keys), named(&expected));
+        }
     }
 
     #[test]

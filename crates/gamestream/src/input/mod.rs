@@ -8,6 +8,7 @@ mod pointing;
 use gamestream_proto::control::HostMessage;
 use gamestream_proto::input::{AbsoluteMouse, InputPacket, MouseButton};
 use input::{Button, Feedback, InputEvent};
+use keys::Keyboard;
 use pads::Pads;
 
 /// Translates for one client.
@@ -15,6 +16,7 @@ use pads::Pads;
 pub(crate) struct Translator {
     /// Whether the client wants to hear of rumble.
     haptics: bool,
+    keyboard: Keyboard,
     pads: Pads,
 }
 
@@ -22,6 +24,7 @@ impl Translator {
     pub(crate) fn new() -> Self {
         Self {
             haptics: true,
+            keyboard: Keyboard::default(),
             pads: Pads::default(),
         }
     }
@@ -30,12 +33,8 @@ impl Translator {
     pub(crate) fn events(&mut self, packet: &InputPacket, each: &mut dyn FnMut(InputEvent)) {
         match packet {
             InputPacket::EnableHaptics(wanted) => self.haptics = *wanted,
-            InputPacket::KeyDown(key) | InputPacket::KeyUp(key) => {
-                if let Some(code) = keys::key(key.virtual_key) {
-                    let down = matches!(packet, InputPacket::KeyDown(_));
-                    each(InputEvent::Key { code, down });
-                }
-            }
+            InputPacket::KeyDown(key) => self.keyboard.down(key, each),
+            InputPacket::KeyUp(key) => self.keyboard.up(key, each),
             InputPacket::Text(text) => each(InputEvent::Text(text.as_str().to_owned())),
             InputPacket::MouseMove(by) => each(InputEvent::MoveBy {
                 dx: by.dx.into(),
