@@ -3,6 +3,8 @@
 //! client.
 
 use crate::answers::{Answer, Answers, Asker};
+use crate::session::lock;
+use crate::waiting_room::{Place, WaitingRoom};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -12,15 +14,15 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-/// Connections at a time, of each of the two.
-const MAX_CONNECTIONS: usize = 128;
+/// Connections at a time, of each of the two, that have not asked for anything yet.
+const MAX_WAITING: usize = 128;
 /// From the first byte to a complete request header, and for a TLS handshake.
 const REQUEST_HEAD: Duration = Duration::from_secs(10);
 /// A pause after a connection could not be taken, so that a lack of descriptors does not spin.
@@ -39,29 +41,31 @@ pub(crate) struct Door {
 impl Door {
     /// Serves until the server stops.
     pub(crate) async fn serve(self) {
-        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut stopping = self.stopping.clone();
         tokio::select! {
             // A handle that is gone without a word means the same.
             _ = stopping.wait_for(|stop| *stop) => {}
-            () = self.accept_all(permits) => {}
+            () = self.accept_all() => {}
         }
     }
 
-    async fn accept_all(&self, permits: Arc<Semaphore>) {
-        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
+    async fn accept_all(&self) {
+        let room = WaitingRoom::new(MAX_WAITING);
+        loop {
             match self.listener.accept().await {
                 Ok((stream, client)) => {
                     let tls = self.tls.clone().map(TlsAcceptor::from);
+                    let (place, given_up) = room.enter();
                     let connection = Connection {
                         answers: Arc::clone(&self.answers),
                         client: net::canonical(client),
-                        _permit: permit,
+                        place: Mutex::new(Some(place)),
                     };
                     let mut stopping = self.stopping.clone();
                     tokio::spawn(async move {
                         tokio::select! {
                             _ = stopping.wait_for(|stop| *stop) => {}
+                            Ok(()) = given_up => {}
                             () = connection.serve(stream, tls) => {}
                         }
                     });
@@ -78,7 +82,8 @@ impl Door {
 struct Connection {
     answers: Arc<Answers>,
     client: SocketAddr,
-    _permit: OwnedSemaphorePermit,
+    /// Until it has asked for something.
+    place: Mutex<Option<Place>>,
 }
 
 impl Connection {
@@ -113,6 +118,7 @@ impl Connection {
     {
         let asker = &asker;
         let service = service_fn(async |request: Request<Incoming>| {
+            drop(lock(&self.place).take());
             Ok::<_, Infallible>(response(self.answers.answer_to(&request, asker).await))
         });
         let served = http1::Builder::new()

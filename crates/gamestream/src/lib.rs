@@ -24,6 +24,7 @@ mod sound;
 mod start;
 mod tls;
 mod video;
+mod waiting_room;
 #[cfg(test)]
 mod wraps;
 

@@ -2,6 +2,7 @@
 
 use crate::lobby::{Announced, Heard, Lobby};
 use crate::start::Starter;
+use crate::waiting_room::{Place, WaitingRoom};
 use gamestream_proto::rtsp::{MAX_BODY_BYTES, MAX_HEAD_BYTES};
 use media::MonoTime;
 use std::net::IpAddr;
@@ -9,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Connections at a time.
+/// Connections at a time: one that comes ends the one that has waited longest.
 const MAX_CONNECTIONS: usize = 64;
 /// A request comes, and its answer goes, within this.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,19 +42,23 @@ impl RtspPort {
     }
 
     async fn accept_all(&self) {
-        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
+        let room = WaitingRoom::new(MAX_CONNECTIONS);
+        loop {
             match self.listener.accept().await {
                 Ok((stream, client)) => {
+                    let (place, given_up) = room.enter();
                     let exchange = Exchange {
                         lobby: Arc::clone(&self.lobby),
                         starter: Arc::clone(&self.starter),
                         client: client.ip().to_canonical(),
-                        _permit: permit,
+                        _place: place,
                     };
                     // One that neither says nor takes anything is not waited for.
                     tokio::spawn(async move {
-                        let _ = timeout(PATIENCE, exchange.run(stream)).await;
+                        tokio::select! {
+                            Ok(()) = given_up => {}
+                            _ = timeout(PATIENCE, exchange.run(stream)) => {}
+                        }
                     });
                 }
                 Err(error) => {
@@ -70,7 +75,7 @@ struct Exchange {
     lobby: Arc<Lobby>,
     starter: Arc<Starter>,
     client: IpAddr,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Exchange {

@@ -49,6 +49,8 @@ pub(crate) fn until_true(what: &str, mut seen: impl FnMut() -> bool) {
 
 /// Decoders get to see every frame, even where they fall far behind.
 pub(crate) const ALL_OF_A_TEST: usize = 10_000;
+/// What hosts show, unless a test says otherwise.
+const PATTERN: &str = "test-pattern:busy";
 /// A picture that two cores can encode for several clients.
 const SMALL: &[&str] = &["--size", "640x360"];
 
@@ -85,6 +87,17 @@ impl Host {
     /// Starts `heliostat --moonlight` with these flags besides.
     pub(crate) fn start(flags: &[&str]) -> Self {
         Self::start_with("", flags, Share::Some)
+    }
+
+    /// A host that shows an X display and gives its input to it.
+    pub(crate) fn of_display(display: &str, flags: &[&str]) -> Self {
+        let source = format!("x11:{display}");
+        let flags = [
+            &["--audio", "none", "--source", &source, "--input", "auto"],
+            flags,
+        ]
+        .concat();
+        Self::start(&flags)
     }
 
     /// The same while no other test of this kind runs: for streams that two cores are just enough for.
@@ -125,14 +138,18 @@ impl Host {
     /// Nothing if somebody else was faster to take one of the ports.
     fn try_start(folder: TempDir, base: u16, flags: &[&str]) -> Option<Self> {
         let path = folder.path();
+        let recording = format!("recording:{}", path.join("input").display());
+        let mut place = vec![];
+        for (flag, value) in [("--source", PATTERN), ("--input", &recording)] {
+            if !flags.contains(&flag) {
+                place.extend([flag, value]);
+            }
+        }
         let mut child = Command::new(env!("CARGO_BIN_EXE_heliostat"))
-            .args(["--moonlight", "--source", "test-pattern:busy"])
+            .arg("--moonlight")
+            .args(place)
             .args(["--moonlight-port", &base.to_string()])
             .args(["--listen", &format!("127.0.0.1:{}", base + 1)])
-            .args([
-                "--input",
-                &format!("recording:{}", path.join("input").display()),
-            ])
             .args(["--state-dir", path.join("state").to_str().unwrap()])
             .args(["--apps", path.join("apps.toml").to_str().unwrap()])
             .args(flags)
@@ -215,6 +232,12 @@ impl Host {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|line| line.split_whitespace().next());
         number.unwrap().parse().unwrap()
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        open.unwrap().count()
     }
 
     /// The sessions of Moonlight clients.

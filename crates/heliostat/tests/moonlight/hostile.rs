@@ -1,9 +1,10 @@
 //! Hostile clients while somebody streams: the stream notices nothing, and the host does not grow.
 
-use crate::host::{Host, assert_complete, small};
+use crate::host::{Host, assert_complete, assert_sound, small};
 use probe::hostile::{self, ControlFlood, Reaction};
 use probe::{Error, StreamOptions};
-use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
@@ -98,6 +99,60 @@ fn floods_of_datagrams_beside_a_stream() {
             0,
             "from where the client is"
         );
+    });
+}
+
+/// Requests that never end, a byte now and then, on every TCP port at once; some of those of HTTPS in the
+/// middle of a handshake. Whoever comes then is served, and the host keeps no more than a bounded number.
+#[test]
+fn slow_requests_by_the_hundred_keep_nobody_out() {
+    beside_a_stream(|host| {
+        let starts: [(i16, &[u8]); 4] = [
+            (0, b"GET /serverinfo HTTP/1.1\r\nX: "),
+            (-5, b"\x16\x03\x01\x02\x00\x01"),
+            (-5, b"G"),
+            (21, b"OPTIONS / RTSP/1.0\r\nX: "),
+        ];
+        let mut held: Vec<TcpStream> = Vec::new();
+        for (offset, start) in starts {
+            held.extend(hostile::hold_tcp(host.port(offset), start, 300));
+        }
+        for _ in 0..5 {
+            for stream in &mut held {
+                // Those that the host has closed by now are what it is about.
+                let _ = stream.write_all(b"x");
+            }
+        }
+        let open = host.descriptors();
+        assert!(open < 1000, "{open} descriptors");
+        let mut late = host.stranger();
+        host.pair(&mut late, "1234", "1234").unwrap();
+        // In another size, so that it costs the stream no keyframe.
+        let other = StreamOptions {
+            size: "480x270".parse().unwrap(),
+            ..small(1)
+        };
+        assert_sound(&late.stream(&other).unwrap().total);
+    });
+}
+
+/// Datagrams that look like ENet's, from the address of a client that streams, with the numbers of its
+/// connection or near them.
+#[test]
+fn broken_datagrams_of_enet_from_the_address_of_a_client_beside_its_stream() {
+    beside_a_stream(|host| {
+        let mut random = fastrand::Rng::with_seed(23);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..20_000 {
+            let mut datagram: Vec<u8> = (0..random.usize(2..200)).map(|_| random.u8(..)).collect();
+            // The first peers and no compression, then commands of which there are twelve.
+            datagram[0] = [0x00, 0x80, 0x8f, 0xbf][random.usize(..4)];
+            datagram[1] = random.u8(..3);
+            if let Some(command) = datagram.get_mut(4) {
+                *command = random.u8(..14) | [0, 0x80, 0x40][random.usize(..3)];
+            }
+            let _ = socket.send_to(&datagram, host.port(10));
+        }
     });
 }
 
