@@ -38,7 +38,10 @@ pub static BACKENDS: [Backend; 4] = [
     Backend {
         name: recording::NAME,
         summary: "into a file, a line of JSON an event: recording:FILE",
-        open: |request| Ok(Box::new(Recording::open(request.target.as_deref())?)),
+        open: |request| {
+            let target = request.target.as_deref();
+            Ok(Box::new(Recording::open(target, &request.feedback)?))
+        },
     },
     Backend {
         name: nothing::NAME,

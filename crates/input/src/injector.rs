@@ -46,7 +46,8 @@ impl Capabilities {
 }
 
 /// What the host says back to whoever gives the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Feedback {
     /// A game shakes a pad; 0, 0 ends it.
     Rumble {
@@ -103,7 +104,7 @@ pub enum Feedback {
 }
 
 /// How one adaptive trigger resists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TriggerEffect {
     /// The kind of effect, as the pad numbers them.
     pub kind: u8,

@@ -241,6 +241,10 @@ pub enum HostEvent {
         left_kind: u8,
         /// Kind of the right effect.
         right_kind: u8,
+        /// Parameters of the left effect.
+        left: [u8; 10],
+        /// Parameters of the right effect.
+        right: [u8; 10],
     },
     /// High dynamic range begins or ends.
     Hdr {
@@ -329,13 +333,17 @@ pub fn parse(plain: &[u8]) -> Result<HostEvent, ControlError> {
             b: byte(4)?,
         },
         0x5503 => {
-            // Two effects of ten bytes follow.
-            byte(24)?;
+            let effect = |at: usize| {
+                let bytes = body.get(at..).and_then(|rest| rest.first_chunk());
+                bytes.copied().ok_or(ControlError::Short)
+            };
             HostEvent::AdaptiveTriggers {
                 pad: short(0)?,
                 flags: byte(2)?,
                 left_kind: byte(3)?,
                 right_kind: byte(4)?,
+                left: effect(5)?,
+                right: effect(15)?,
             }
         }
         0x010e => HostEvent::Hdr {

@@ -10,6 +10,7 @@ mod apps;
 mod control;
 #[path = "../../src/probe/decoders.rs"]
 mod decoders;
+mod feedback;
 mod host;
 mod hostile;
 mod loss;
