@@ -18,3 +18,7 @@ mod pairing;
 mod rights;
 mod stream;
 mod together;
+mod x_display;
+#[path = "../../../input/tests/input/xserver.rs"]
+#[allow(dead_code, reason = "shared with tests that use all of it")]
+mod xserver;

@@ -190,8 +190,13 @@ impl Watcher {
 
     /// Whether nothing more has come, once the server has done all it was asked.
     pub(crate) fn is_quiet(&self) -> bool {
+        self.take_all().is_empty()
+    }
+
+    /// All that has come, once the server has done all it was asked.
+    pub(crate) fn take_all(&self) -> Vec<Came> {
         self.connection.sync().unwrap();
-        self.poll().is_none()
+        std::iter::from_fn(|| self.poll()).collect()
     }
 
     /// Keycodes that are down for the server.
