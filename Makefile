@@ -86,7 +86,7 @@ e2e/node_modules/.package-lock.json: e2e/package.json e2e/package-lock.json
 	@touch $@
 
 .PHONY: fuzz
-fuzz: ## Fuzz every parser of outside bytes (needs nightly and cargo-fuzz); MINUTES each.
+fuzz: ## Fuzz every parser of outside bytes (installs cargo-fuzz); MINUTES each.
 	scripts/fuzz $(or $(MINUTES),10)
 
 .PHONY: clean

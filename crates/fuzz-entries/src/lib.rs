@@ -1,6 +1,7 @@
 //! One entry for each parser of bytes from outside. The fuzz targets under `fuzz/` call them with
 //! what the fuzzer makes up, and a test calls them with every corpus that was kept.
 
+mod enet;
 mod gamestream;
 mod probe;
 
@@ -36,6 +37,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("input_motion", input_motion),
     ("input_event", input_event),
     ("apps_toml", apps_toml),
+    ("gamestream_enet", enet::datagrams),
     ("gamestream_http", gamestream::http),
     ("gamestream_pairing", gamestream::pairing),
     ("gamestream_rtsp", gamestream::rtsp),
