@@ -205,7 +205,7 @@ fn references(bits: &mut Bits<'_>, default: u32, frame_num: u64, modulus: u64) -
     for _ in 0..MAX_MODIFICATIONS {
         match bits.unsigned()? {
             0 => predicted = predicted.wrapping_sub(u64::from(bits.unsigned()?) + 1),
-            1 => predicted += u64::from(bits.unsigned()?) + 1,
+            1 => predicted = predicted.wrapping_add(u64::from(bits.unsigned()?) + 1),
             2 => {
                 bits.unsigned()?;
                 continue;
