@@ -2,7 +2,7 @@
 //!
 //! Owns the way back through the letterbox; refuses to find the part out: whoever captures says it.
 
-use media::Size;
+use media::{Fit, Size};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A rectangle of the screen, in its pixels.
@@ -89,31 +89,37 @@ impl TargetArea {
         let (Some(area), Some(picture)) = (known.area, known.picture) else {
             return place;
         };
-        let sides = |size: Size| [size.width, size.height].map(f64::from);
-        let (area, picture) = (sides(area.size), sides(picture));
-        let scale = (picture[0] / area[0]).min(picture[1] / area[1]);
+        let fit = Fit::new(area.size, picture);
+        let first = [fit.x, fit.y].map(f64::from);
+        let shown = sides(fit.size);
         let whole = f64::from(u16::MAX);
         [0, 1].map(|axis| {
-            let shown = area[axis] * scale;
-            let at = (picture[axis] - shown) / 2.0 + f64::from(place[axis]) / whole * shown;
+            let at = first[axis] + f64::from(place[axis]) / whole * shown[axis];
             // The cast rounds and clamps.
-            (at / picture[axis] * whole).round() as u16
+            (at / sides(picture)[axis] * whole).round() as u16
         })
     }
 }
 
 /// The pixel of a part of size `area` under a place of the picture, which shows it letterboxed.
 fn inside(place: [u16; 2], area: Size, picture: Option<Size>) -> [i32; 2] {
-    let picture = picture.unwrap_or(area);
-    let sides = |size: Size| [size.width, size.height].map(f64::from);
+    let (first, shown, picture) = match picture {
+        Some(picture) => {
+            let fit = Fit::new(area, picture);
+            ([fit.x, fit.y].map(f64::from), sides(fit.size), picture)
+        }
+        None => ([0.0; 2], sides(area), area),
+    };
     let (area, picture) = (sides(area), sides(picture));
-    let scale = (picture[0] / area[0]).min(picture[1] / area[1]);
     [0, 1].map(|axis| {
-        let at = f64::from(place[axis]) / f64::from(u16::MAX) * picture[axis];
-        let bar = (picture[axis] - area[axis] * scale) / 2.0;
+        let at = f64::from(place[axis]) / f64::from(u16::MAX) * picture[axis] - first[axis];
         // Sides are at most 65535; the cast cuts towards zero and clamps.
-        (((at - bar) / scale).max(0.0) as i32).min(area[axis] as i32 - 1)
+        ((at / shown[axis] * area[axis]).max(0.0) as i32).min(area[axis] as i32 - 1)
     })
+}
+
+fn sides(size: Size) -> [f64; 2] {
+    [size.width, size.height].map(f64::from)
 }
 
 #[cfg(test)]
