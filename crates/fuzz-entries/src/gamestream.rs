@@ -11,7 +11,7 @@ use gamestream_proto::pairing::{
     ClientCertificate, HostChoices, HostIdentity, MAX_PAIRINGS, PairingDesk,
 };
 use gamestream_proto::rtsp::{
-    EncryptionPolicy, HostOffer, OpusLayout, RtspSession, RtspSetup, Status, Turn, Want,
+    EncryptionPolicy, HostOffer, RtspSession, RtspSetup, Status, Turn, Want,
 };
 use gamestream_proto::{Error, StreamKey};
 use media::MonoTime;
@@ -80,11 +80,6 @@ fn session(key: Option<StreamKey>) -> Option<RtspSession> {
         },
         reference_invalidation: true,
         codecs: CodecSupport::from_iter(CodecMode::ALL),
-        normal_layouts: OpusLayout::new(4, 2, &[0, 4, 1, 5, 2, 3])
-            .into_iter()
-            .collect(),
-        high_layouts: Vec::new(),
-        custom_layout: None,
     };
     let setup = RtspSetup {
         key,

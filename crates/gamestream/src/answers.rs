@@ -12,15 +12,14 @@ use apps::{Mode, tenancy};
 use control_api::EndReason;
 use events::{ViewerId, ViewerIds};
 use gamestream_proto::Error as ProtoError;
-use gamestream_proto::audio::{AudioQuality, LAYOUTS};
 use gamestream_proto::constants::Ports;
 use gamestream_proto::http::{
     self, App, Asked, DisplayMode, Failure, LaunchRequest, PairRequest, Refused, Request,
-    ResumeRequest, ServerInfo, SessionParameters, SurroundAudio,
+    ResumeRequest, ServerInfo, SessionParameters,
 };
 use gamestream_proto::pairing::PairReply;
 use gamestream_proto::rtsp::{
-    EncryptionPolicy, HostOffer, OpusLayout, RtspSession, RtspSetup, Want,
+    EncryptionPolicy, HostOffer, RtspSession, RtspSetup, Want,
 };
 use media::{FrameRate, MonoTime, Size};
 use std::net::SocketAddr;
@@ -329,27 +328,8 @@ impl Answers {
             },
             reference_invalidation: self.host.invalidates_references(),
             codecs: self.host.codecs(),
-            normal_layouts: layouts(AudioQuality::Normal),
-            high_layouts: layouts(AudioQuality::High),
-            custom_layout: None,
         }
     }
-}
-
-/// How surround sound is coded, as clients are told.
-fn layouts(quality: AudioQuality) -> Vec<OpusLayout> {
-    let surround = LAYOUTS.iter().filter(|layout| {
-        layout.quality == quality && layout.channels > SurroundAudio::STEREO.channels
-    });
-    surround
-        .filter_map(|layout| {
-            OpusLayout::new(
-                layout.streams,
-                layout.coupled_streams,
-                layout.encoder_mapping(),
-            )
-        })
-        .collect()
 }
 
 /// A place that was asked for.

@@ -203,7 +203,6 @@ pub(crate) mod tests {
                 channels: 2,
                 mask: 3,
                 high_quality: false,
-                custom_layout: None,
                 packet_ms: 5,
                 mark_urgent: false,
             },

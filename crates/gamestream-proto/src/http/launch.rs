@@ -5,9 +5,6 @@ use super::query::Query;
 use crate::{Error, StreamKey, hex};
 use media::{FrameRate, ModeError, Size};
 
-/// The longest list of Opus parameters a client may bring.
-const MAX_SURROUND_PARAMS: usize = 3 + 8;
-
 /// Size and rate of a display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DisplayMode {
@@ -96,12 +93,6 @@ pub struct SessionParameters {
     /// `corever`: from 1 on the client encrypts RTSP (`LiGetLaunchUrlQueryParameters` in
     /// Connection.c).
     pub core_version: u32,
-    /// `surroundParams`: Opus layout of the client's own, digits. Not in the official client.
-    pub surround_params: Option<String>,
-    /// `continuousAudio`: silence is sent too. Not in the official client.
-    pub continuous_audio: bool,
-    /// `virtualDisplay`: the client wants a display of its own. Not in the official client.
-    pub virtual_display: bool,
 }
 
 impl SessionParameters {
@@ -129,9 +120,6 @@ impl SessionParameters {
                 persist: query.switch("gcpersist")?.unwrap_or(false),
             },
             core_version: bits(query, "corever")?,
-            surround_params: surround_params(query)?,
-            continuous_audio: query.switch("continuousAudio")?.unwrap_or(false),
-            virtual_display: query.switch("virtualDisplay")?.unwrap_or(false),
         })
     }
 }
@@ -172,19 +160,6 @@ fn surround(query: &Query<'_>) -> Result<SurroundAudio, Error> {
         channels: channels as u8,
         mask: (number >> 16) as u16,
     })
-}
-
-fn surround_params(query: &Query<'_>) -> Result<Option<String>, Error> {
-    let Some(text) = query.get("surroundParams").filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    if text.len() > MAX_SURROUND_PARAMS || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Error::OutOfRange {
-            field: "surroundParams",
-            range: "digits: channels, streams, coupled streams and a channel each",
-        });
-    }
-    Ok(Some(text.to_owned()))
 }
 
 /// `/launch`: starts an application.

@@ -42,12 +42,10 @@ fn a_launch_of_the_official_client_is_understood() {
 }
 
 #[test]
-fn what_other_clients_add_is_understood_or_tolerated() {
+fn what_other_clients_add_is_tolerated() {
     let target =
         format!("{LAUNCH}&surroundParams=642014235&continuousAudio=1&virtualDisplay=1&x=y");
-    let session = launch(&target).unwrap().session;
-    assert_eq!(session.surround_params.as_deref(), Some("642014235"));
-    assert!(session.continuous_audio && session.virtual_display);
+    assert_eq!(launch(&target).unwrap(), launch(LAUNCH).unwrap());
     let unsigned = LAUNCH.replace("rikeyid=-559038737", "rikeyid=3735928559");
     assert_eq!(launch(&unsigned).unwrap().session.key_id, -559_038_737);
     let old = LAUNCH.replace("&corever=1", "");

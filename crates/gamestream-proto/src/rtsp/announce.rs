@@ -1,7 +1,6 @@
 //! What a client wants the stream to be, read from the attributes of ANNOUNCE and checked. Whether the
 //! host can deliver it is decided elsewhere.
 
-use super::layout::OpusLayout;
 use super::offer::HostOffer;
 use super::sdp::Attributes;
 use crate::Error;
@@ -139,8 +138,6 @@ pub struct AudioRequest {
     pub mask: u16,
     /// The layout and the bitrate of high quality.
     pub high_quality: bool,
-    /// The layout that the client brought itself, when it is for these channels.
-    pub custom_layout: Option<OpusLayout>,
     /// How long the sound of a packet is, 5 or 10 ms.
     pub packet_ms: u8,
     /// Whether packets should be marked as urgent on their way.
@@ -183,7 +180,7 @@ impl StreamRequest {
         }
         Ok(Self {
             video,
-            audio: audio(&attributes, host, offer)?,
+            audio: audio(&attributes, host)?,
             encryption,
             client: ClientFeatures {
                 fec_status: features & 1 != 0,
@@ -298,7 +295,6 @@ fn video(attributes: &Attributes<'_>) -> Result<VideoRequest, Error> {
 fn audio(
     attributes: &Attributes<'_>,
     host: Option<&str>,
-    offer: &HostOffer,
 ) -> Result<AudioRequest, Error> {
     const CHANNELS: &str = "x-nv-audio.surround.numChannels";
     const DURATION: &str = "x-nv-aqos.packetDuration";
@@ -315,7 +311,6 @@ fn audio(
         Some(_) => return Err(out_of_range(DURATION, "5 or 10 ms")),
     };
     let wants_low = host.is_some_and(|host| host.contains("0.0.0.0"));
-    let custom = offer.custom_layout;
     Ok(AudioRequest {
         channels,
         mask: mask as u16,
@@ -324,7 +319,6 @@ fn audio(
         } else {
             quality == 1
         },
-        custom_layout: custom.filter(|layout| layout.channels() == channels),
         packet_ms,
         mark_urgent: attributes.flags("x-nv-aqos.qosTrafficType")? != 0,
     })

@@ -7,7 +7,6 @@
 //! and each later one is larger.
 
 mod announce;
-mod layout;
 mod message;
 mod offer;
 mod sdp;
@@ -20,7 +19,6 @@ pub use announce::{
     AudioRequest, Chroma, ClientFeatures, ColourSpace, Encryption, StreamRequest, VideoCodec,
     VideoRequest,
 };
-pub use layout::OpusLayout;
 pub use message::{MAX_BODY_BYTES, MAX_HEAD_BYTES, Method, Request, Status};
 pub use offer::{EncryptionPolicy, HostOffer, Want};
 pub use session::{PendingAnnounce, RtspSession, RtspSetup, Turn};

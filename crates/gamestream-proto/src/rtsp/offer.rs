@@ -2,7 +2,7 @@
 //! than read it (RtspConnection.c, `performRtspHandshake`).
 
 use super::announce::Encryption;
-use super::layout::OpusLayout;
+use crate::audio::LAYOUTS;
 use crate::http::CodecSupport;
 use std::fmt::Write as _;
 
@@ -58,12 +58,6 @@ pub struct HostOffer {
     pub reference_invalidation: bool,
     /// What it encodes.
     pub codecs: CodecSupport,
-    /// Layouts of normal quality, one for each number of channels above two.
-    pub normal_layouts: Vec<OpusLayout>,
-    /// Layouts of high quality, likewise.
-    pub high_layouts: Vec<OpusLayout>,
-    /// A layout that the client brought itself.
-    pub custom_layout: Option<OpusLayout>,
 }
 
 impl HostOffer {
@@ -89,23 +83,11 @@ impl HostOffer {
         if self.codecs.has_av1() {
             sdp.push_str("a=rtpmap:98 AV1/90000\r\n");
         }
-        for layout in self.layouts() {
-            let digits = layout.digits();
+        // Stereo is coded alike on both sides, unannounced.
+        for layout in LAYOUTS.iter().filter(|layout| layout.channels > 2) {
+            let digits = layout.surround_params();
             let _ = write!(sdp, "a=fmtp:97 surround-params={digits}\r\n");
         }
         sdp
-    }
-
-    /// The first layout that fits is what clients take for normal quality, the second for high.
-    fn layouts(&self) -> impl Iterator<Item = OpusLayout> {
-        let custom = self.custom_layout.into_iter();
-        let custom = custom.flat_map(|layout| [layout, layout]);
-        let normal = self
-            .normal_layouts
-            .iter()
-            .map(|layout| layout.turned_back());
-        custom
-            .chain(normal)
-            .chain(self.high_layouts.iter().copied())
     }
 }
