@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bindings = builder
         .allowlist_function(FUNCTIONS)
         .allowlist_type("AVHWFramesContext")
-        .allowlist_var("AV_(CODEC_FLAG|PKT_FLAG|LOG)_.*|FF_THREAD_SLICE")
+        .allowlist_var("AV_(CODEC_FLAG|FRAME_FLAG|PKT_FLAG|LOG)_.*|FF_THREAD_SLICE")
         .prepend_enum_name(false)
         .generate_comments(false)
         .layout_tests(false)

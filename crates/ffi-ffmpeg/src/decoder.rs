@@ -43,6 +43,9 @@ pub struct Picture<'a> {
     pub planes: [Plane<'a>; 3],
     /// What the stream says about the colours.
     pub colour: Colour,
+    /// Whether the decoder knows that something of the picture is wrong: a part that it had to make
+    /// up, or a reference that was missing. Pictures after it, which inherit the fault, do not say so.
+    pub damaged: bool,
 }
 
 impl Picture<'_> {
@@ -171,6 +174,8 @@ fn view(frame: &FrameBox) -> Result<Picture<'_>, Error> {
             matrix: fields.colorspace,
             full_range: fields.color_range == sys::AVCOL_RANGE_JPEG,
         },
+        damaged: fields.flags & sys::AV_FRAME_FLAG_CORRUPT as c_int != 0
+            || fields.decode_error_flags != 0,
     };
     for number in 0..3 {
         let (row, rows) = picture.extent(number);

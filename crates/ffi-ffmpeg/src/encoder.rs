@@ -306,6 +306,7 @@ fn check(planes: &Planes<'_>, size: Size) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Coding, Decoder};
 
     const WIDTH: usize = 192;
     const HEIGHT: usize = 128;
@@ -370,6 +371,35 @@ mod tests {
                 .unwrap();
             assert_eq!(coded.keyframe, number == 0 || number == 4, "{number}");
         }
+    }
+
+    /// Pictures that the decoder calls damaged, of six of which the third is changed by `change`.
+    fn damaged(change: impl Fn(&mut Vec<u8>)) -> usize {
+        let mut encoder = Encoder::open(&settings()).unwrap();
+        let mut decoder = Decoder::open(Coding::H264).unwrap();
+        let mut damaged = 0;
+        for number in 0..6 {
+            let coded = encoder.encode(&planes(&noise(number)), false).unwrap();
+            let mut unit = coded.data.to_vec();
+            if number == 2 {
+                change(&mut unit);
+            }
+            let picture = decoder.decode(&unit);
+            damaged += usize::from(picture.is_ok_and(|shown| shown.is_some_and(|it| it.damaged)));
+        }
+        damaged
+    }
+
+    #[test]
+    fn a_damaged_bitstream_makes_damaged_pictures_and_a_sound_one_none() {
+        assert_eq!(damaged(|_| {}), 0);
+        let torn = damaged(|unit| unit.truncate(unit.len() / 2));
+        assert!(torn > 0, "the half of a picture");
+        let changed = damaged(|unit| {
+            let middle = unit.len() / 2;
+            unit[middle..middle + 64].fill(0xa5);
+        });
+        assert!(changed > 0, "other bytes in the middle");
     }
 
     /// What the last 20 of 30 pictures take.
