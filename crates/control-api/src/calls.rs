@@ -147,6 +147,8 @@ pub struct SubscribeParams {
     /// Every frame, five times a second; otherwise a summary once a second.
     #[serde(default)]
     pub frames: bool,
+    /// Another session's, which administrators may; otherwise those of this connection's own.
+    pub session: Option<SessionId>,
 }
 
 /// A link that lets others in.

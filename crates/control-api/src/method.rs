@@ -135,7 +135,7 @@ methods! {
     ListEncoders "listEncoders" (NoParams) -> EncoderList, any, Concurrent, Controller;
     /// Encodes with another encoder, in the same sessions.
     SelectEncoder "selectEncoder" (crate::SelectEncoder) -> (), any, Concurrent, Admin;
-    /// Statistics of this connection's session from now on.
+    /// Statistics of this connection's session from now on, or of another one, which only administrators may.
     SubscribeStats "subscribeStats" (SubscribeParams) -> (), any, Ordered, Viewer;
     /// No more statistics.
     UnsubscribeStats "unsubscribeStats" (NoParams) -> (), any, Ordered, Viewer;

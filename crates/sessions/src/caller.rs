@@ -49,6 +49,8 @@ pub(crate) enum Slot {
 }
 
 struct Subscription {
+    /// Another session than the caller's own.
+    of: Option<ViewerId>,
     frames: bool,
     cursor: u64,
     second: u64,
@@ -218,7 +220,7 @@ impl Caller {
         true
     }
 
-    pub(crate) fn subscribe(&self, frames: bool) {
+    pub(crate) fn subscribe(&self, of: Option<ViewerId>, frames: bool) {
         let stats = &self.hub.shared.stats;
         let demand = if frames {
             stats.watch()
@@ -226,6 +228,7 @@ impl Caller {
             stats.activity()
         };
         *lock(&self.subscription) = Some(Subscription {
+            of,
             frames,
             cursor: 0,
             second: 0,
@@ -251,9 +254,12 @@ impl Caller {
 
     /// The notifications that are due for a subscriber.
     pub(crate) fn new_stats(&self) -> Vec<String> {
-        let viewer = self.viewer();
+        let own = self.viewer();
         let mut subscription = lock(&self.subscription);
-        let (Some(subscription), Some(viewer)) = (subscription.as_mut(), viewer) else {
+        let Some(subscription) = subscription.as_mut() else {
+            return Vec::new();
+        };
+        let Some(viewer) = subscription.of.or(own) else {
             return Vec::new();
         };
         let stats = &self.hub.shared.stats;

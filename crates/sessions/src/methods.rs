@@ -17,7 +17,7 @@ use crate::session::{Ended, Joining, Refused, SessionHandle};
 use control_api::{
     AskResult, CandidateParams, Choice, ClipboardText, ControlAnswer, CreateShareLink, EncoderList,
     EndReason, HostState, Method, MethodInfo, NoParams, OfferParams, OfferResult, PauseParams,
-    PingResult, PolicyParams, SelectEncoder, SelectSource, SendInput, SessionId, SessionList,
+    PingResult, PolicyParams, Role, SelectEncoder, SelectSource, SendInput, SessionId, SessionList,
     SessionParams, ShareLink, ShareLinkId, ShareLinkList, SourceList, StreamChange,
     StreamParameters, SubscribeParams, VideoInputState, methods,
 };
@@ -418,7 +418,20 @@ async fn select_encoder(caller: Arc<Caller>, params: SelectEncoder) -> Result<()
 }
 
 async fn subscribe(caller: Arc<Caller>, params: SubscribeParams) -> Result<(), RpcError> {
-    caller.subscribe(params.frames);
+    let of = params.session.map(|session| ViewerId(session.0));
+    if of.is_some() && of != caller.viewer() {
+        if caller.identity.role < Role::Admin {
+            let why = "only administrators get the statistics of others";
+            return Err(RpcError::not_allowed().with_data(why));
+        }
+        let view = caller.hub.sessions();
+        let view = view.borrow();
+        let mut sessions = view.sessions().iter();
+        if !sessions.any(|session| Some(ViewerId(session.id.0)) == of) {
+            return Err(Refusal::Unknown.into());
+        }
+    }
+    caller.subscribe(of, params.frames);
     Ok(())
 }
 

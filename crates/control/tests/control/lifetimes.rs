@@ -333,6 +333,33 @@ fn a_subscriber_gets_its_own_frames_and_a_summary_a_second() {
 }
 
 #[test]
+fn an_administrator_gets_the_frames_of_another_session_and_nobody_else_does() {
+    let host = Host::open();
+    let (mut admin, mut watched) = (host.page_with(""), host.page_with(""));
+    watched.ok("offer", &json!({"sdp": "v=0"}));
+    let viewer = host.expect_offered();
+    let wanted = json!({"frames": true, "session": viewer.0.to_string()});
+    admin.ok("subscribeStats", &wanted);
+    host.sink.emit(frame_sent(viewer, 90_000));
+    let frames = admin.notification("statsFrames")["frames"].clone();
+    assert_eq!(frames[0]["rtp"], 90_000);
+    let gone = admin.call(
+        "subscribeStats",
+        &json!({"session": (viewer.0 + 100).to_string()}),
+    );
+    assert_eq!(gone["error"]["data"]["field"], "session", "{gone}");
+
+    let host = Host::start();
+    let mut owner = host.page();
+    owner.ok("offer", &json!({"sdp": "v=0"}));
+    let viewer = host.expect_offered();
+    let guest = host.guest(&mut owner, "controller");
+    let mut guest = host.page_with(&guest);
+    let refused = guest.call("subscribeStats", &json!({"session": viewer.0.to_string()}));
+    assert_eq!(refused["error"]["code"], -32002, "{refused}");
+}
+
+#[test]
 fn who_did_not_ask_gets_no_statistics() {
     let host = Host::open();
     let (mut asks, mut quiet) = (host.page_with(""), host.page_with(""));
