@@ -1,7 +1,7 @@
 //! What a decoder is to the probe. The probe brings none: whoever runs it plugs one in, or goes without
 //! and learns what can be said of a stream that is not decoded.
 
-use media::Size;
+use media::{MonoTime, Size};
 
 use crate::options::Codec;
 use crate::sdp::OpusLayout;
@@ -10,6 +10,21 @@ use crate::sdp::OpusLayout;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the decoder refused the data")]
 pub struct DecodeFailed;
+
+/// A unit for a decoder, and how it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodedUnit {
+    /// Number of the frame.
+    pub index: u32,
+    /// Its RTP timestamp.
+    pub timestamp: u32,
+    /// When its first packet came.
+    pub first_at: MonoTime,
+    /// When it was whole.
+    pub complete_at: MonoTime,
+    /// Annex B for H.264 and HEVC, OBUs for AV1.
+    pub bytes: Vec<u8>,
+}
 
 /// What came of one unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,11 +39,11 @@ pub struct Decoded {
 
 /// Decodes the units of one stream, in order.
 pub trait VideoDecoder: Send {
-    /// Decodes a unit: Annex B for H.264 and HEVC, OBUs for AV1.
+    /// Decodes a unit.
     ///
     /// # Errors
     /// [`DecodeFailed`]: the probe then asks for a keyframe, as clients do.
-    fn decode(&mut self, unit: &[u8]) -> Result<Decoded, DecodeFailed>;
+    fn decode(&mut self, unit: &CodedUnit) -> Result<Decoded, DecodeFailed>;
 }
 
 /// Decodes the packets of one stream, in order.

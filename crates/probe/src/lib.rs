@@ -28,7 +28,9 @@ pub mod video;
 pub mod xml;
 
 pub use client::{App, Client, HostInfo, read_apps, read_info};
-pub use decode::{AudioDecoder, DecodeFailed, Decoded, Decoders, NoDecoders, VideoDecoder};
+pub use decode::{
+    AudioDecoder, CodedUnit, DecodeFailed, Decoded, Decoders, NoDecoders, VideoDecoder,
+};
 pub use error::{AnswerError, Error, OptionError, ScriptError, StateError};
 pub use identity::{CertificateFacts, Identity};
 pub use input::{Action, Script, parse_line};
@@ -39,4 +41,4 @@ pub use options::{
 pub use report::{
     AudioReport, BitstreamReport, DecodeReport, PacketReport, Percentiles, Repair, Report, Spread,
 };
-pub use stream::{Setup, Summary};
+pub use stream::{Hand, Setup, Summary};

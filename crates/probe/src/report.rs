@@ -78,6 +78,8 @@ pub struct Report {
 pub struct PacketReport {
     /// That came.
     pub received: u64,
+    /// Their bytes, from the RTP header on, without what encryption adds.
+    pub bytes: u64,
     /// That the network lost.
     pub missing: u64,
     /// That this client threw away on purpose.
@@ -319,12 +321,13 @@ impl Collector {
     }
 
     /// A packet of video came; `dropped` if this client threw it away.
-    pub(crate) fn packet(&mut self, sequence: u16, frame: u32, dropped: bool) {
+    pub(crate) fn packet(&mut self, sequence: u16, frame: u32, bytes: usize, dropped: bool) {
         let missing = self.sequence.missing_after(sequence);
         let left_out = self.sequence.left_out_before(sequence, frame);
         self.each(|report| {
             report.frames_never_sent += u64::from(left_out);
             report.packets.received += 1;
+            report.packets.bytes += bytes as u64;
             report.packets.dropped_on_purpose += u64::from(dropped);
         });
         // A packet that was only late takes back what was counted against it.
@@ -561,6 +564,7 @@ mod tests {
     fn unit(index: u32, at_ms: u64, kind: FrameKind) -> Unit<'static> {
         let at = MonoTime::from_nanos(Duration::from_millis(at_ms).as_nanos() as u64);
         Unit {
+            timestamp: 0,
             index,
             kind,
             key: kind == FrameKind::Key,
@@ -636,7 +640,7 @@ mod tests {
         let mut collector = Collector::new(MonoTime::ZERO);
         // Two frames are left out after the first; what lies between 8 and 11 may have been lost.
         for (sequence, frame) in [(5, 1), (6, 1), (7, 4), (8, 5), (11, 9), (12, 9)] {
-            collector.packet(sequence, frame, false);
+            collector.packet(sequence, frame, 100, false);
         }
         let total = collector.total(MonoTime::ZERO).complete();
         assert_eq!((total.frames_never_sent, total.packets.missing), (2, 2));
@@ -646,7 +650,7 @@ mod tests {
     fn a_second_begins_anew_and_the_total_goes_on() {
         let mut collector = Collector::new(MonoTime::ZERO);
         for sequence in [65_534, 65_535, 2, 1, 3] {
-            collector.packet(sequence, 1, sequence == 3);
+            collector.packet(sequence, 1, 100, sequence == 3);
         }
         let first = collector.take_second(MonoTime::from_nanos(1)).complete();
         let packets = first.packets;
@@ -658,7 +662,7 @@ mod tests {
             ),
             (5, 1, 1)
         );
-        collector.packet(5, 1, false);
+        collector.packet(5, 1, 100, false);
         assert_eq!(
             collector
                 .take_second(MonoTime::from_nanos(2))

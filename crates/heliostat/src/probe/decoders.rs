@@ -61,7 +61,7 @@ mod ffmpeg {
 
     use ffi_ffmpeg::{Coding, Decoder};
     use media::Size;
-    use probe::{Codec, DecodeFailed, Decoded, VideoDecoder};
+    use probe::{Codec, CodedUnit, DecodeFailed, Decoded, VideoDecoder};
 
     struct Video(Decoder);
 
@@ -81,11 +81,11 @@ mod ffmpeg {
     }
 
     impl VideoDecoder for Video {
-        fn decode(&mut self, unit: &[u8]) -> Result<Decoded, DecodeFailed> {
-            let picture = self.0.decode(unit).map_err(|_| DecodeFailed)?;
+        fn decode(&mut self, unit: &CodedUnit) -> Result<Decoded, DecodeFailed> {
+            let picture = self.0.decode(&unit.bytes).map_err(|_| DecodeFailed)?;
             Ok(picture.map_or_else(Decoded::default, |picture| Decoded {
                 pictures: 1,
-                damaged: 0,
+                damaged: picture.damaged.into(),
                 size: Some(Size::new(picture.width, picture.height)),
             }))
         }

@@ -10,8 +10,8 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,43 @@ pub struct Summary {
     pub ended_by_host: bool,
 }
 
+/// A hand in a running stream: it does things, and knows how the stream goes. What is done after its
+/// end has no effect.
+#[derive(Clone, Debug)]
+pub struct Hand {
+    outbox: Outbox,
+    collector: Arc<Mutex<Collector>>,
+}
+
+impl Hand {
+    /// Does it at once; waiting is the caller's.
+    pub fn act(&self, action: &Action) {
+        act(action, &self.outbox, &self.collector);
+    }
+
+    /// Everything from the beginning of the stream to now.
+    #[must_use]
+    pub fn so_far(&self) -> Report {
+        let total = lock(&self.collector).total(MonoTime::now());
+        total.complete()
+    }
+}
+
+fn act(action: &Action, outbox: &Outbox, collector: &Mutex<Collector>) {
+    match action {
+        Action::Wait(_) => {}
+        Action::Send(messages) => {
+            for message in messages {
+                outbox.send(message.clone());
+            }
+        }
+        Action::Keyframe => {
+            lock(collector).keyframe_requested();
+            outbox.send(Message::keyframe());
+        }
+    }
+}
+
 /// Where a stream comes from.
 #[derive(Clone, Copy, Debug)]
 struct Session<'a> {
@@ -90,6 +127,20 @@ impl Client {
         decoders: &dyn Decoders,
         on_report: &mut dyn FnMut(&Report) -> ControlFlow<()>,
     ) -> Result<Summary, Error> {
+        self.stream_by_hand(options, decoders, &mut |_| {}, on_report)
+    }
+
+    /// The same, and gives `begun` a hand in the stream once its control connection is up.
+    ///
+    /// # Errors
+    /// As [`Client::stream`].
+    pub fn stream_by_hand(
+        &self,
+        options: &StreamOptions,
+        decoders: &dyn Decoders,
+        begun: &mut dyn FnMut(Hand),
+        on_report: &mut dyn FnMut(&Report) -> ControlFlow<()>,
+    ) -> Result<Summary, Error> {
         let system = |cause| Error::System("the host's address", cause);
         let address = http::connect(self.host(), self.host().port())?;
         let address = address.peer_addr().map_err(system)?;
@@ -101,7 +152,7 @@ impl Client {
             options,
             codec_modes: info.codec_modes,
         };
-        let watched = watch(session, decoders, on_report);
+        let watched = watch(session, decoders, begun, on_report);
         if options.quit_after {
             // The stream's own failure says more than that of the farewell.
             let quit = self.quit();
@@ -115,6 +166,7 @@ impl Client {
 fn watch(
     session: Session<'_>,
     decoders: &dyn Decoders,
+    begun: &mut dyn FnMut(Hand),
     on_report: &mut dyn FnMut(&Report) -> ControlFlow<()>,
 ) -> Result<Summary, Error> {
     let Session {
@@ -128,7 +180,7 @@ fn watch(
         connect_data: agreement.connect_data,
         key: &launched.key,
     })?;
-    let collector = Mutex::new(Collector::new(MonoTime::now()));
+    let collector = Arc::new(Mutex::new(Collector::new(MonoTime::now())));
     let ended = thread::scope(|scope| -> Result<bool, Error> {
         let mut crew = Crew {
             scope,
@@ -143,6 +195,10 @@ fn watch(
         crew.outbox.send(input::haptics());
         crew.script();
         let events = crew.control(link);
+        begun(Hand {
+            outbox: crew.outbox.clone(),
+            collector: Arc::clone(&collector),
+        });
         let watcher = Watcher {
             options,
             agreement: &agreement,
@@ -255,16 +311,7 @@ impl Crew<'_, '_> {
             for action in script.actions() {
                 match action {
                     Action::Wait(time) if stop.within(*time) => return,
-                    Action::Wait(_) => {}
-                    Action::Send(messages) => {
-                        messages
-                            .iter()
-                            .for_each(|message| outbox.send(message.clone()));
-                    }
-                    Action::Keyframe => {
-                        lock(collector).keyframe_requested();
-                        outbox.send(Message::keyframe());
-                    }
+                    action => act(action, &outbox, collector),
                 }
             }
         });

@@ -17,7 +17,7 @@ use crate::audio::AudioQueue;
 use crate::bitstream::Checker;
 use crate::control::Message;
 use crate::crypto::{AudioKey, GcmKey, KEY_LEN};
-use crate::decode::{AudioDecoder, VideoDecoder};
+use crate::decode::{AudioDecoder, CodedUnit, VideoDecoder};
 use crate::negotiate::{Agreement, Port};
 use crate::options::DropPlan;
 use crate::report::Collector;
@@ -91,7 +91,7 @@ pub(super) struct VideoPath<'a> {
     pub(super) collector: &'a Mutex<Collector>,
     pub(super) outbox: Outbox,
     /// Units for the decoder's thread.
-    pub(super) units: Option<SyncSender<Vec<u8>>>,
+    pub(super) units: Option<SyncSender<CodedUnit>>,
     /// The decoder's failures.
     pub(super) failures: Receiver<()>,
     key: Option<GcmKey>,
@@ -108,7 +108,7 @@ pub(super) struct VideoPath<'a> {
 pub(super) struct VideoEnds<'a> {
     pub(super) collector: &'a Mutex<Collector>,
     pub(super) outbox: Outbox,
-    pub(super) units: Option<SyncSender<Vec<u8>>>,
+    pub(super) units: Option<SyncSender<CodedUnit>>,
     pub(super) failures: Receiver<()>,
 }
 
@@ -178,7 +178,9 @@ impl<'a> VideoPath<'a> {
         if let Some(packet) = parse_packet(bytes) {
             let by_frame = self.dropped_frames.contains(&packet.frame);
             let dropped = self.dropper.drops() || by_frame;
-            lock(self.collector).packet(packet.sequence, packet.frame, dropped);
+            let mut collector = lock(self.collector);
+            collector.packet(packet.sequence, packet.frame, bytes.len(), dropped);
+            drop(collector);
             if dropped {
                 return;
             }
@@ -203,7 +205,13 @@ impl<'a> VideoPath<'a> {
                     outbox.send(Message::long_term(unit.index));
                 }
                 let full = units.as_ref().is_some_and(|units| {
-                    let sent = units.try_send(unit.bitstream.to_vec());
+                    let sent = units.try_send(CodedUnit {
+                        index: unit.index,
+                        timestamp: unit.timestamp,
+                        first_at: unit.first_at,
+                        complete_at: unit.complete_at,
+                        bytes: unit.bitstream.to_vec(),
+                    });
                     matches!(sent, Err(TrySendError::Full(_)))
                 });
                 overrun |= full;
@@ -237,7 +245,7 @@ impl<'a> VideoPath<'a> {
 /// Decodes units until there are no more.
 pub(super) fn decode_video(
     mut decoder: Box<dyn VideoDecoder>,
-    units: &Receiver<Vec<u8>>,
+    units: &Receiver<CodedUnit>,
     failures: &SyncSender<()>,
     collector: &Mutex<Collector>,
 ) {

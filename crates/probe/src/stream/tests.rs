@@ -294,7 +294,9 @@ fn play(played: Played, options: &StreamOptions) -> (Result<Summary, Error>, Saw
         codec_modes: 0x0001_0001,
     };
     let host = played.run();
-    let summary = watch(session, &NoDecoders, &mut |_| ControlFlow::Continue(()));
+    let summary = watch(session, &NoDecoders, &mut |_| {}, &mut |_| {
+        ControlFlow::Continue(())
+    });
     (summary, host.join().unwrap())
 }
 

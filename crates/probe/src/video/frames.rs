@@ -57,6 +57,8 @@ pub struct Unit<'a> {
     pub kind: FrameKind,
     /// Whether a stock client recognises a keyframe in it.
     pub key: bool,
+    /// RTP timestamp.
+    pub timestamp: u32,
     /// The bitstream, without padding.
     pub bitstream: &'a [u8],
     /// What the host says it took, in tenths of a millisecond; 0 if it does not.
@@ -191,6 +193,7 @@ impl FrameGate {
             index: raw.index,
             kind: header.kind,
             key,
+            timestamp: raw.timestamp,
             bitstream,
             host_latency_tenth_ms: header.latency_tenth_ms,
             first_at: raw.first_at,
