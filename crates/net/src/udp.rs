@@ -1,6 +1,7 @@
 //! UDP: a socket that several threads may send on, and a batch of packets for one thread on top of it.
 //! Runs of equal packets leave in one system call where the kernel segments them.
 
+use crate::mark::{self, Marked, ServiceClass};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, ErrorKind, IoSliceMut};
@@ -30,6 +31,7 @@ pub struct Port {
     socket: UdpSocket,
     state: UdpSocketState,
     bound: SocketAddr,
+    class: Option<ServiceClass>,
     dropped: AtomicU64,
 }
 
@@ -59,6 +61,7 @@ impl Port {
             socket,
             state,
             bound,
+            class: None,
             dropped: AtomicU64::new(0),
         })
     }
@@ -83,21 +86,11 @@ impl Port {
         SockRef::from(&self.socket).send_buffer_size()
     }
 
-    /// Marks what is sent from now on with a differentiated-services class (RFC 2474), as far as the
-    /// system allows it.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn set_dscp(&self, class: u8) -> io::Result<()> {
-        let traffic_class = u32::from(class) << 2;
-        let socket = SockRef::from(&self.socket);
-        if self.bound.is_ipv6() {
-            socket.set_tclass_v6(traffic_class)?;
-            // A dual-stack socket marks its IPv4 packets by this; a pure IPv6 one has none.
-            let _ = socket.set_tos_v4(traffic_class);
-            return Ok(());
-        }
-        socket.set_tos_v4(traffic_class)
+    /// Marks what is sent toward private addresses, as far as the system allows it.
+    #[must_use]
+    pub const fn marked(mut self, class: Option<ServiceClass>) -> Self {
+        self.class = class;
+        self
     }
 
     /// Sends packets of `stride` bytes each that lie back to back; the last one may be shorter. What the
@@ -123,6 +116,21 @@ impl Port {
     }
 
     fn transmit(&self, route: Route, bytes: &[u8], stride: usize) -> io::Result<()> {
+        if let Some(class) = self.class.filter(|_| mark::is_private(route.remote.ip())) {
+            let packets = Marked {
+                remote: self.as_sent(route.remote),
+                source: self.source_ip(route.local.ip()),
+                bytes,
+                stride,
+                class,
+            };
+            match mark::send(self.socket.as_fd(), packets) {
+                Ok(()) => return Ok(()),
+                Err(error) if is_full(&error) => return Err(error),
+                // What cannot leave with a mark may leave without one.
+                Err(_) => {}
+            }
+        }
         let transmit = Transmit {
             destination: self.as_sent(route.remote),
             ecn: None,
