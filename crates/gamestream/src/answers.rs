@@ -27,13 +27,30 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 /// What is put in where a client goes on and does not say how.
-const FALLBACK_MODE: DisplayMode = DisplayMode {
-    size: Size::new(1280, 720),
-    rate: match FrameRate::new(60) {
-        Ok(rate) => rate,
-        Err(_) => panic!("60 is a frame rate"),
-    },
-};
+const FALLBACK_MODE: DisplayMode = mode(1280, 720, 60);
+
+/// What is offered to those who choose from a list; others ask for what they like.
+const DISPLAY_MODES: [DisplayMode; 8] = [
+    mode(1280, 720, 60),
+    mode(1280, 720, 120),
+    mode(1920, 1080, 30),
+    mode(1920, 1080, 60),
+    mode(1920, 1080, 120),
+    mode(2560, 1440, 60),
+    mode(2560, 1440, 120),
+    mode(3840, 2160, 60),
+];
+
+/// Another rate than those in range does not compile.
+const fn mode(width: u32, height: u32, fps: u32) -> DisplayMode {
+    DisplayMode {
+        size: Size::new(width, height),
+        rate: match FrameRate::new(fps) {
+            Ok(rate) => rate,
+            Err(_) => panic!("a rate out of range"),
+        },
+    }
+}
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -195,17 +212,18 @@ impl Answers {
     }
 
     fn server_info(&self, asker: &Asker, asked: Asked, running_app: Option<i32>) -> Answer {
+        let local = asker.local.ip();
         let info = ServerInfo {
             asked,
             hostname: &self.hostname,
             unique_id: &self.identity.unique_id,
             ports: self.ports,
             codecs: self.host.codecs(),
-            mac: None,
-            local_address: asker.local.ip(),
+            mac: asker.https.then(|| net::hardware_address(local)).flatten(),
+            local_address: local,
             external_ip: None,
             running_app,
-            display_modes: &[],
+            display_modes: &DISPLAY_MODES,
             gpu: None,
         };
         Answer::Xml(info.to_xml())

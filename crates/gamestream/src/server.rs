@@ -23,7 +23,7 @@ use control_api::EndReason;
 use events::{EventSink, ViewerId, ViewerIds};
 use gamestream_proto::constants::Ports;
 use input::Feedback;
-use net::{Alarm, Port};
+use net::{Alarm, Port, ServiceClass};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -54,6 +54,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// A client that is silent for this long is gone.
     pub idle_timeout: Duration,
+    /// Video and sound say toward private addresses how urgent they are.
+    pub marks_packets: bool,
     /// The apps that clients may start.
     pub apps: Catalogue,
     /// Who may stream beside whom, and how long apps wait for their client.
@@ -133,21 +135,25 @@ impl Bound {
         };
         let udp = |port: u16, what: &'static str, buffer_bytes: usize| {
             let address = SocketAddr::new(config.listen, port);
-            let bound = Port::bind(address, buffer_bytes).map_err(|source| Error::Port {
+            Port::bind(address, buffer_bytes).map_err(|source| Error::Port {
                 protocol: "UDP",
                 port,
                 what,
                 source,
-            })?;
-            Ok::<_, Error>(Arc::new(bound))
+            })
         };
+        let class = |class| config.marks_packets.then_some(class);
         Ok(Self {
             http: tcp(ports.http(), "HTTP")?,
             https: tcp(ports.https(), "HTTPS")?,
             rtsp: tcp(ports.rtsp(), "RTSP")?,
-            video: udp(ports.video(), "video", MEDIA_BUFFER_BYTES)?,
-            audio: udp(ports.audio(), "audio", MEDIA_BUFFER_BYTES)?,
-            control: udp(ports.control(), "control", CONTROL_BUFFER_BYTES)?,
+            video: Arc::new(
+                udp(ports.video(), "video", MEDIA_BUFFER_BYTES)?.marked(class(ServiceClass::CS5)),
+            ),
+            audio: Arc::new(
+                udp(ports.audio(), "audio", MEDIA_BUFFER_BYTES)?.marked(class(ServiceClass::CS6)),
+            ),
+            control: Arc::new(udp(ports.control(), "control", CONTROL_BUFFER_BYTES)?),
         })
     }
 

@@ -151,6 +151,9 @@ pub(crate) struct SettingFlags {
     /// What Moonlight clients call this host [default: the machine's name].
     #[arg(long, value_name = "NAME")]
     moonlight_name: Option<String>,
+    /// Mark video (DSCP CS5) and sound (CS6) as urgent for Moonlight clients with private addresses.
+    #[arg(long)]
+    moonlight_dscp: bool,
     /// File of the apps that Moonlight clients may start [default: ~/.config/heliostat/apps.toml].
     #[arg(long, value_name = "FILE")]
     apps: Option<String>,
@@ -182,6 +185,7 @@ impl SettingFlags {
         let open_access = self.open_access.then(|| "true".to_owned());
         let jetkvm = self.jetkvm.then(|| "true".to_owned());
         let moonlight = self.moonlight.then(|| "true".to_owned());
+        let moonlight_dscp = self.moonlight_dscp.then(|| "true".to_owned());
         let given = [
             ("source", &self.source),
             ("size", &self.size),
@@ -203,6 +207,7 @@ impl SettingFlags {
             ("moonlight-port", &self.moonlight_port),
             ("moonlight-codecs", &self.moonlight_codecs),
             ("moonlight-name", &self.moonlight_name),
+            ("moonlight-dscp", &moonlight_dscp),
             ("apps", &self.apps),
             ("app-linger", &self.app_linger),
             ("mode-conflict", &self.mode_conflict),
@@ -393,6 +398,13 @@ impl fmt::Display for Lifetime {
 /// Flags of `heliostat bench`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchFlags {
+    /// What looks at the stream: the host's page in a browser, or a Moonlight client.
+    #[arg(long, value_name = "CLIENT", default_value = "browser", value_parser = ["browser", "moonlight"])]
+    pub(crate) client: String,
+    /// What a Moonlight client asks for; a host that codes HEVC and AV1 by software needs
+    /// `--host-flags "--moonlight-codecs all"`.
+    #[arg(long, value_name = "CODEC", default_value = "h264", value_parser = ["h264", "hevc", "av1"])]
+    pub(crate) codec: String,
     /// What is drawn: a window on an X server of the bench's own, or the host's test pattern.
     #[arg(long, value_name = "SOURCE", default_value = "x11", value_parser = ["x11", "test-pattern"])]
     pub(crate) source: String,

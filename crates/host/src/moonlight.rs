@@ -105,6 +105,7 @@ pub(crate) fn start(slot: &MoonlightSlot, parts: MoonlightParts<'_>) -> Result<(
             name,
             state_dir: config.state_dir.clone(),
             idle_timeout: config.idle_timeout,
+            marks_packets: config.moonlight.dscp,
             apps: config.moonlight.apps.clone(),
             rules: config.moonlight.rules,
         },

@@ -116,6 +116,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "what Moonlight clients call this host; empty means the machine's name",
     },
     Setting {
+        name: "moonlight-dscp",
+        default: "false",
+        help: "true marks video (CS5) and sound (CS6) as urgent for clients with private addresses",
+    },
+    Setting {
         name: "apps",
         default: "",
         help: "file of the apps that Moonlight clients may start; empty means \

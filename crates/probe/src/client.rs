@@ -40,6 +40,10 @@ pub struct HostInfo {
     pub https_port: u16,
     /// The codecs it has, as Limelight.h numbers them (`SCM_*`).
     pub codec_modes: u32,
+    /// The address by which its card is woken up; told to clients that it knows.
+    pub mac: Option<String>,
+    /// The modes it offers to choose from, as `WIDTHxHEIGHTxRATE`.
+    pub display_modes: Vec<String>,
     /// Whether it knows this client.
     pub paired: bool,
     /// The application that runs.
@@ -380,12 +384,23 @@ pub fn read_info(root: &Element) -> Result<HostInfo, AnswerError> {
     let https_port = needed("HttpsPort")?.parse();
     let modes = root.child_text("ServerCodecModeSupport").unwrap_or("1");
     let modes = modes.parse();
+    let mac = root.child_text("mac").unwrap_or_default();
+    let is_address = mac.chars().any(|digit| !matches!(digit, '0' | ':'));
+    let offered = root.child("SupportedDisplayMode");
+    let offered = offered.into_iter().flat_map(|list| &list.children);
+    let mode = |mode: &Element| {
+        let value = |name| mode.child_text(name)?.parse::<u32>().ok();
+        let (width, height) = (value("Width")?, value("Height")?);
+        Some(format!("{width}x{height}x{}", value("RefreshRate")?))
+    };
     Ok(HostInfo {
         hostname: root.child_text("hostname").unwrap_or_default().to_owned(),
         app_version: needed("appversion")?.to_owned(),
         unique_id: root.child_text("uniqueid").unwrap_or_default().to_owned(),
         https_port: https_port.map_err(|_| AnswerError::Value("HttpsPort"))?,
         codec_modes: modes.map_err(|_| AnswerError::Value("ServerCodecModeSupport"))?,
+        mac: is_address.then(|| mac.to_owned()),
+        display_modes: offered.filter_map(mode).collect(),
         paired: needed("PairStatus")? == "1",
         running_app: (busy && running != 0).then_some(running),
     })

@@ -42,6 +42,11 @@ pub(super) fn info(info: &HostInfo) -> String {
         ("identity", info.unique_id.clone()),
         ("HTTPS port", info.https_port.to_string()),
         ("codecs", codecs.join(", ")),
+        ("modes", info.display_modes.join(", ")),
+        (
+            "card",
+            info.mac.clone().unwrap_or_else(|| "not told".to_owned()),
+        ),
         ("paired", paired.to_owned()),
         ("running", running),
     ];

@@ -28,6 +28,19 @@ fn the_right_pin_pairs_and_a_wrong_one_does_not() {
 }
 
 #[test]
+fn clients_are_offered_modes_and_no_card_where_they_come_by_none() {
+    let host = Host::small(&["--moonlight-dscp"]);
+    let stranger = host.stranger();
+    for info in [stranger.info(), host.paired().info()] {
+        for mode in ["1280x720x60", "1920x1080x60", "3840x2160x60"] {
+            let offered = info.display_modes.iter().any(|known| known == mode);
+            assert!(offered, "{mode} in {:?}", info.display_modes);
+        }
+        assert_eq!(info.mac, None, "the loopback has no card");
+    }
+}
+
+#[test]
 fn a_client_that_was_removed_is_a_stranger_again() {
     let host = Host::small(&[]);
     let pal = host.paired();

@@ -26,6 +26,8 @@ pub struct Moonlight {
     pub codecs: MoonlightCodecs,
     /// What they call this host; nothing: the machine's name.
     pub name: Option<String>,
+    /// Their packets say how urgent they are.
+    pub dscp: bool,
     /// The apps that they may start.
     pub apps: Catalogue,
     /// Who may stream beside whom, and how long apps wait.
@@ -47,6 +49,7 @@ impl Moonlight {
             ports: ports(values)?,
             codecs: values.one_of("moonlight-codecs", &codecs)?,
             name: name(values)?,
+            dscp: values.flag("moonlight-dscp")?,
             apps: apps(values, surroundings)?,
             rules: rules(values)?,
         })
