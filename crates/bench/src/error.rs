@@ -41,6 +41,9 @@ pub enum BenchError {
     /// The page is not as it must be.
     #[error("the page in the browser: {0}")]
     Page(String),
+    /// The Moonlight client failed.
+    #[error("the Moonlight client: {0}")]
+    Client(#[from] probe::Error),
     /// Nothing that could be measured arrived.
     #[error("no frame could be measured: {0}")]
     NothingMeasured(String),

@@ -20,7 +20,7 @@ pub enum Stage {
     Encode,
     /// Complete access unit to its last packet handed to the kernel.
     Send,
-    /// Last packet handed to the kernel to last packet received by the browser.
+    /// Last packet handed to the kernel to last packet received by the viewer.
     Network,
     /// Last packet received to barcode read from the decoded frame.
     Decode,
@@ -62,7 +62,7 @@ impl Stage {
             Self::Encode => "→ access unit complete",
             Self::Send => "→ last packet in the kernel",
             Self::Network => "→ last packet received",
-            Self::Decode => "→ readable in the page",
+            Self::Decode => "→ readable",
         }
     }
 }
@@ -92,8 +92,8 @@ impl HostTimes {
 
 /// A decoded frame: readableMs, rtp, drawnUs, number.
 type ReadFrame = (f64, Option<u32>, f64, u32);
-/// A frame on the screen: rtp, seenMs, receivedMs, decoderMs.
-type Sight = (Option<u32>, f64, Option<f64>, Option<f64>);
+/// A frame on its way to the screen: rtp, seenMs, receivedMs, decoderMs.
+type Sight = (Option<u32>, Option<f64>, Option<f64>, Option<f64>);
 
 /// What the measuring script hands over at a time.
 #[derive(Debug, Default, Deserialize)]
@@ -234,7 +234,7 @@ impl Recording {
                 continue;
             }
             let sight = rtp.and_then(|rtp| self.sights.get(&rtp));
-            let seen_ms = sight.map(|sight| sight.1 - ahead_ms);
+            let seen_ms = sight.and_then(|sight| sight.1).map(|ms| ms - ahead_ms);
             let sooner_ms = seen_ms.map_or(readable_ms, |seen_ms| readable_ms.min(seen_ms));
             decoded.read_late += u32::from(readable_ms - sooner_ms > LATE_READING_MS);
             decoded.frames.push(Frame {
@@ -264,9 +264,11 @@ impl Recording {
             let later = rtp.zip(sight.0).map(|(rtp, seen)| seen.wrapping_sub(rtp));
             later.is_some_and(|later| later < u32::MAX / 2)
         };
-        let seen = self.sights.values().filter(since).map(|sight| sight.1);
+        let seen = self.sights.values().filter(since);
+        let seen = seen.filter_map(|sight| sight.1);
         let seen_ms = seen.min_by(f64::total_cmp);
-        let sooner_ms = own.map_or(readable_ms, |sight| readable_ms.min(sight.1));
+        let own_ms = own.and_then(|sight| sight.1);
+        let sooner_ms = own_ms.map_or(readable_ms, |seen_ms| readable_ms.min(seen_ms));
         Frame {
             number,
             drawn_ms: heard_us / 1000.0,
@@ -313,7 +315,8 @@ mod tests {
     #[test]
     fn stages_follow_each_other_and_make_up_the_whole() {
         let read = (START_MS + 108.0, Some(9), (START_MS + 100.0) * 1000.0, 1);
-        let sight = (Some(9), START_MS + 115.0, Some(START_MS + 103.5), Some(1.5));
+        let seen = Some(START_MS + 115.0);
+        let sight = (Some(9), seen, Some(START_MS + 103.5), Some(1.5));
         let batch = Batch {
             frames: vec![read],
             sights: vec![sight],
@@ -340,7 +343,7 @@ mod tests {
         half.grab_us = None;
         let batch = Batch {
             frames: vec![unseen, unknown],
-            sights: vec![(None, START_MS, None, None)],
+            sights: vec![(None, Some(START_MS), None, None)],
             host: vec![half],
             ..Batch::default()
         };
@@ -390,7 +393,7 @@ mod tests {
     #[test]
     fn a_frame_on_the_screen_is_readable_even_if_the_worker_sleeps() {
         let read = |at, rtp| (START_MS + at, Some(rtp), START_MS * 1000.0, rtp);
-        let seen = |at, rtp| (Some(rtp), START_MS + at, Some(START_MS + 3.0), None);
+        let seen = |at, rtp| (Some(rtp), Some(START_MS + at), Some(START_MS + 3.0), None);
         let recording = recording(Batch {
             frames: vec![read(8.0, 1), read(90.0, 2), read(12.0, 3)],
             sights: vec![seen(15.0, 1), seen(16.0, 2), seen(11.0, 3)],
@@ -407,7 +410,7 @@ mod tests {
         let sight = |at, rtp| {
             (
                 Some(rtp),
-                START_MS + at,
+                Some(START_MS + at),
                 Some(START_MS + at - 9.0),
                 Some(1.5),
             )
@@ -439,7 +442,8 @@ mod tests {
     #[test]
     fn a_page_clock_that_is_ahead_is_put_right() {
         let read = (START_MS + 58.0, Some(7), START_MS * 1000.0, 1);
-        let sight = (Some(7), START_MS + 65.0, Some(START_MS + 53.0), None);
+        let seen = Some(START_MS + 65.0);
+        let sight = (Some(7), seen, Some(START_MS + 53.0), None);
         let recording = recording(Batch {
             frames: vec![read],
             sights: vec![sight],

@@ -1,10 +1,11 @@
 //! `heliostat bench`: measures glass to glass for real. A pattern with a clock in it is drawn on an
-//! X server, captured, streamed by the real host, decoded in a real browser and read back there;
-//! keys are pressed there, and the picture that shows their effect is waited for.
+//! X server, captured, streamed by the real host, decoded in a real browser (or by a Moonlight client)
+//! and read back there; keys are pressed there, and the picture that shows their effect is waited for.
 //!
 //! Owns the processes that this takes and the arithmetic on what they tell; refuses to look inside
 //! the host by any way that a viewer does not have.
 
+mod browser;
 mod cdp;
 mod child;
 mod chromium;
@@ -12,6 +13,7 @@ mod error;
 mod frames;
 mod host_process;
 mod input;
+mod moonlight;
 mod options;
 mod page;
 mod percentiles;
@@ -25,6 +27,7 @@ mod scene;
 mod svg;
 mod table;
 mod turn;
+mod viewer;
 mod xserver;
 
 pub use error::BenchError;
@@ -42,4 +45,5 @@ pub use report::{
 };
 pub use run::run;
 pub use scene::Content;
+pub use viewer::BenchClient;
 pub use xserver::{PATTERN_COMMAND, pattern_child};

@@ -1,7 +1,9 @@
 //! What is to be measured: the options of a bench, checked before anything starts.
 
 use crate::BenchError;
+use crate::moonlight;
 use crate::scene::Content;
+use crate::viewer::BenchClient;
 use media::{Bitrate, FrameRate, Size};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +41,10 @@ pub enum BenchSource {
 pub struct BenchOptions {
     /// The host to measure; absent means the running program.
     pub binary: Option<PathBuf>,
+    /// What looks at the stream.
+    pub client: BenchClient,
+    /// What a Moonlight client asks for; browsers are given H.264.
+    pub codec: probe::Codec,
     /// The browser; absent means the first that is installed.
     pub chromium: Option<PathBuf>,
     /// Where pictures come from.
@@ -86,6 +92,8 @@ impl Default for BenchOptions {
     fn default() -> Self {
         Self {
             binary: None,
+            client: BenchClient::default(),
+            codec: probe::Codec::default(),
             chromium: None,
             source: BenchSource::default(),
             content: Content::default(),
@@ -141,6 +149,7 @@ impl BenchOptions {
         if self.viewers > MAX_VIEWERS {
             return wrong("viewers", format!("at most {MAX_VIEWERS}"));
         }
+        self.check_client()?;
         if !(1..=MAX_ROUNDS).contains(&self.rounds) {
             return wrong("rounds", format!("1 to {MAX_ROUNDS}"));
         }
@@ -148,6 +157,30 @@ impl BenchOptions {
             return wrong("duration", "less than a second a turn".to_owned());
         }
         self.check_input()
+    }
+
+    fn check_client(&self) -> Result<(), BenchError> {
+        let wrong = |name, why: &str| {
+            Err(BenchError::Option {
+                name,
+                why: why.to_owned(),
+            })
+        };
+        match self.client {
+            BenchClient::Browser if self.codec != probe::Codec::H264 => wrong(
+                "codec",
+                "browsers are given h264; others need --client moonlight",
+            ),
+            BenchClient::Moonlight if self.viewers > 0 => wrong(
+                "viewers",
+                "further viewers are opened with --client browser only: 0 opens none",
+            ),
+            BenchClient::Moonlight if !moonlight::can_read() => Err(BenchError::Missing {
+                what: "FFmpeg's decoder",
+                remedy: "build with the feature ffmpeg",
+            }),
+            BenchClient::Browser | BenchClient::Moonlight => Ok(()),
+        }
     }
 
     fn check_input(&self) -> Result<(), BenchError> {
@@ -342,6 +375,21 @@ mod tests {
                     ..good.clone()
                 },
                 "second",
+            ),
+            (
+                BenchOptions {
+                    client: BenchClient::Moonlight,
+                    viewers: 1,
+                    ..good.clone()
+                },
+                "--client browser",
+            ),
+            (
+                BenchOptions {
+                    codec: probe::Codec::Hevc,
+                    ..good.clone()
+                },
+                "--client moonlight",
             ),
         ] {
             let error = bad.check().unwrap_err().to_string();

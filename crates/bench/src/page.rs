@@ -4,6 +4,7 @@
 use crate::BenchError;
 use crate::cdp::{Cdp, Tab};
 use crate::frames::Batch;
+use crate::viewer::ReceiverCounters;
 use media::Size;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,6 +45,12 @@ impl ClockBounds {
     const UNKNOWN: Self = Self {
         least_ms: f64::NEG_INFINITY,
         most_ms: f64::INFINITY,
+    };
+
+    /// Of a viewer that has this machine's.
+    pub(crate) const SAME: Self = Self {
+        least_ms: 0.0,
+        most_ms: 0.0,
     };
 
     /// Takes in a reading of the page's clock that was asked for and answered at these times.
@@ -139,7 +146,7 @@ impl MeasuredPage {
     /// The browser's counters of the stream.
     pub(crate) fn receiver(&self, cdp: &mut Cdp) -> Result<ReceiverCounters, BenchError> {
         let reports = cdp.evaluate(&self.tab, "heliostatBench.receiver()")?;
-        Ok(ReceiverCounters(reports))
+        Ok(ReceiverCounters::new(reports))
     }
 
     /// Compares the page's clock with this machine's.
@@ -187,27 +194,6 @@ pub(crate) fn wait_until_live(cdp: &mut Cdp, tab: &Tab) -> Result<(), BenchError
         what: "a picture for a further viewer".to_owned(),
         after: PICTURE_LIMIT,
     })
-}
-
-/// The browser's counters of one stream, as `getStats` names them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ReceiverCounters(Value);
-
-impl ReceiverCounters {
-    /// How much a counter of the video grew since `earlier`; absent where the browser has none.
-    pub(crate) fn video_since(&self, earlier: &Self, counter: &str) -> Option<f64> {
-        self.since(earlier, "inbound", counter)
-    }
-
-    /// How much a counter of the whole connection grew since `earlier`.
-    pub(crate) fn connection_since(&self, earlier: &Self, counter: &str) -> Option<f64> {
-        self.since(earlier, "transport", counter)
-    }
-
-    fn since(&self, earlier: &Self, report: &str, counter: &str) -> Option<f64> {
-        let value = |counters: &Self| counters.0[report][counter].as_f64();
-        Some(value(self)? - value(earlier)?)
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::input::{InputBand, InputSeries, InputStage};
 use crate::percentiles::{Summary, rank};
 use crate::report::{Report, VariantReport};
 use crate::svg::{Anchor, Area, MUTED, Style, Svg};
+use crate::viewer::BenchClient;
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 76.0;
@@ -40,7 +41,12 @@ const fn colour(stage: Stage) -> &'static str {
 
 /// Draws a report.
 pub(crate) fn draw(report: &Report) -> String {
-    let title = "From drawing on the screen to a readable frame in the browser";
+    let title = match report.client {
+        BenchClient::Browser => "From drawing on the screen to a readable frame in the browser",
+        BenchClient::Moonlight => {
+            "From drawing on the screen to a readable frame in a Moonlight client"
+        }
+    };
     let mut figure = Figure {
         svg: Svg::default(),
         y: 34.0,
@@ -158,8 +164,8 @@ impl Figure {
         }
         self.heading(
             "Input → photon",
-            "A key or the mouse button pressed in the page until the picture shows it: mean stages \
-             of the presses within five percent around p50 and p95.",
+            "A key or the mouse button pressed until the picture shows it: mean stages of the presses \
+             within five percent around p50 and p95.",
         );
         let names: Vec<_> = InputStage::ALL
             .map(|stage| (stage.name(), input_colour(stage)))
@@ -167,7 +173,9 @@ impl Figure {
         self.stage_names(&names);
         self.bars(FAR_LEFT, &bars);
         for variant in &report.variants {
-            self.note(&labelled(report, variant, &sights(variant)));
+            if let Some(sights) = sights(variant) {
+                self.note(&labelled(report, variant, &sights));
+            }
             let missed = variant.input.as_ref().map_or(0, |input| input.missed);
             if missed > 0 {
                 let text = labelled(report, variant, &format!("{missed} presses never showed"));
@@ -377,7 +385,7 @@ fn labelled(report: &Report, variant: &VariantReport, label: &str) -> String {
 }
 
 /// When presses were first seen, in words.
-fn sights(variant: &VariantReport) -> String {
+fn sights(variant: &VariantReport) -> Option<String> {
     let series = variant.input.iter().flat_map(|input| &input.series);
     let words = series.filter_map(|series| {
         let Summary { p50_ms, p95_ms, .. } = series.first_sight?;
@@ -385,7 +393,7 @@ fn sights(variant: &VariantReport) -> String {
         Some(format!("{scene}, {kind} {p50_ms:.1} / {p95_ms:.1} ms"))
     });
     let words: Vec<String> = words.collect();
-    format!("first sight (rVFC), p50 / p95: {}", words.join(" · "))
+    (!words.is_empty()).then(|| format!("first sight (rVFC), p50 / p95: {}", words.join(" · ")))
 }
 
 fn named(series: &InputSeries, band: &InputBand) -> String {
@@ -419,7 +427,7 @@ fn ends(variant: &VariantReport) -> [End; 3] {
             totals.received,
         ),
         (
-            "readable in the page",
+            "readable",
             READABLE_COLOUR,
             frames().map(Frame::until_readable_ms).collect(),
             totals.readable,

@@ -4,23 +4,11 @@
 use crate::BenchError;
 use crate::cdp::Cdp;
 use crate::page::{LOOK_AGAIN, MeasuredPage, PICTURE_LIMIT};
-use crate::scene::Chance;
+use crate::viewer::{LONGEST_HOLD, MISSED_AFTER, Rhythm};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt;
 use std::time::{Duration, Instant};
-
-/// The same moments every time.
-const SEED: u64 = 0x2545_f491_4f6c_dd1d;
-/// Between a reaction and the next press: many frame intervals wide, so that the phase between the
-/// two sweeps, and about ten presses a second in all.
-const LEAST_PAUSE_MS: u64 = 40;
-const PAUSE_RANGE_MS: u64 = 80;
-/// A key is let go when its reaction is seen, and after this time at the latest: X servers begin to
-/// repeat a key that is held for longer.
-const LONGEST_HOLD_MS: u64 = 200;
-/// A press whose reaction is not seen by then is missed.
-const MISSED_AFTER_MS: u64 = 2000;
 
 /// What is pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -68,10 +56,9 @@ pub(crate) struct RawPress {
 /// A hand on the keyboard and the mouse.
 pub(crate) struct Presser {
     page: MeasuredPage,
-    chance: Chance,
+    rhythm: Rhythm,
     /// Where the mouse clicks, in the page's pixels.
     at: [f64; 2],
-    presses: u32,
 }
 
 impl Presser {
@@ -87,9 +74,8 @@ impl Presser {
             .map_err(|error| BenchError::Page(format!("has no place for its picture: {error}")))?;
         Ok(Self {
             page: page.clone(),
-            chance: Chance::new(SEED),
+            rhythm: Rhythm::new(),
             at,
-            presses: 0,
         })
     }
 
@@ -118,16 +104,13 @@ impl Presser {
     /// Pauses for a random time, presses a key or the mouse button in turns, and waits for the
     /// reaction.
     pub(crate) fn press(&mut self, cdp: &mut Cdp) -> Result<RawPress, BenchError> {
-        let pause_ms = LEAST_PAUSE_MS + self.chance.next() % PAUSE_RANGE_MS;
-        std::thread::sleep(Duration::from_millis(pause_ms));
-        let kind = PressKind::ALL[self.presses as usize % PressKind::ALL.len()];
-        self.presses += 1;
+        let kind = self.rhythm.next();
         self.evaluate(cdp, "arm()")?;
         self.dispatch(cdp, kind, true)?;
-        let mut reaction = self.reaction(cdp, LONGEST_HOLD_MS)?;
+        let mut reaction = self.reaction(cdp, LONGEST_HOLD)?;
         self.dispatch(cdp, kind, false)?;
         if reaction.shown.is_none() {
-            reaction = self.reaction(cdp, MISSED_AFTER_MS - LONGEST_HOLD_MS)?;
+            reaction = self.reaction(cdp, MISSED_AFTER - LONGEST_HOLD)?;
         }
         let unheard = || BenchError::Page(format!("hears no {kind}"));
         Ok(RawPress {
@@ -163,8 +146,8 @@ impl Presser {
         cdp.call_tab(&self.page.tab, method, &event).map(|_| ())
     }
 
-    fn reaction(&self, cdp: &mut Cdp, limit_ms: u64) -> Result<Reaction, BenchError> {
-        said(self.evaluate(cdp, &format!("reaction({limit_ms})"))?)
+    fn reaction(&self, cdp: &mut Cdp, limit: Duration) -> Result<Reaction, BenchError> {
+        said(self.evaluate(cdp, &format!("reaction({})", limit.as_millis()))?)
     }
 
     fn evaluate(&self, cdp: &mut Cdp, call: &str) -> Result<Value, BenchError> {

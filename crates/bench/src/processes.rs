@@ -4,6 +4,7 @@
 use serde::Serialize;
 use std::fs;
 use std::ops::Sub;
+use std::path::Path;
 
 /// Clock ticks a second in /proc, on every Linux of today.
 const TICKS_PER_S: f64 = 100.0;
@@ -18,7 +19,39 @@ pub(crate) struct Usage {
     pub(crate) peak_rss_kb: u64,
 }
 
+/// Processes that are looked at together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The living processes of a group.
+    Group(u32),
+    /// One process.
+    Process(u32),
+}
+
 impl Usage {
+    /// Sums up.
+    pub(crate) fn of(whose: Whose) -> Self {
+        match whose {
+            Whose::Group(group) => Self::of_group(group),
+            Whose::Process(process) => {
+                let path = Path::new("/proc").join(process.to_string());
+                let stat = fs::read_to_string(path.join("stat")).unwrap_or_default();
+                let mut usage = Self::default();
+                if let Some((_, cpu_s)) = group_and_cpu(&stat) {
+                    usage.add(cpu_s, &path);
+                }
+                usage
+            }
+        }
+    }
+
+    fn add(&mut self, cpu_s: f64, path: &Path) {
+        self.cpu_s += cpu_s;
+        let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+        self.rss_kb += kilobytes(&status, "VmRSS:").unwrap_or(0);
+        self.peak_rss_kb += kilobytes(&status, "VmHWM:").unwrap_or(0);
+    }
+
     /// Sums up the living processes of a group.
     pub(crate) fn of_group(group: u32) -> Self {
         let mut usage = Self::default();
@@ -31,13 +64,9 @@ impl Usage {
             let Some((of_group, cpu_s)) = group_and_cpu(&stat) else {
                 continue;
             };
-            if of_group != group {
-                continue;
+            if of_group == group {
+                usage.add(cpu_s, &path);
             }
-            usage.cpu_s += cpu_s;
-            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
-            usage.rss_kb += kilobytes(&status, "VmRSS:").unwrap_or(0);
-            usage.peak_rss_kb += kilobytes(&status, "VmHWM:").unwrap_or(0);
         }
         usage
     }
@@ -108,7 +137,7 @@ pub struct Machine {
     pub cores: usize,
     /// Version of the kernel.
     pub kernel: String,
-    /// Name and version of the browser.
+    /// Name and version of the browser, or of the client that was there instead.
     pub browser: String,
 }
 
@@ -147,6 +176,9 @@ mod tests {
         let usage = Usage::of_group(group);
         assert!(usage.rss_kb > 0 && usage.peak_rss_kb >= usage.rss_kb);
         assert_eq!(Usage::of_group(0x7fff_fff0).rss_kb, 0);
+        let own = Usage::of(Whose::Process(std::process::id()));
+        assert!(own.rss_kb > 0 && own.rss_kb <= usage.peak_rss_kb);
+        assert_eq!(Usage::of(Whose::Process(0x7fff_fff0)).peak_rss_kb, 0);
     }
 
     #[test]

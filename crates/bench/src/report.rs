@@ -7,6 +7,7 @@ use crate::page::ClockBounds;
 use crate::percentiles::{Around, Summary};
 use crate::processes::Machine;
 use crate::turn::Turn;
+use crate::viewer::BenchClient;
 use media::FrameRate;
 use serde::Serialize;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,6 +29,8 @@ pub struct Report {
     pub taken_at_unix_s: u64,
     /// Where.
     pub machine: Machine,
+    /// What looked at the stream.
+    pub client: BenchClient,
     /// Source of the pictures.
     pub source: String,
     /// What it shows.
@@ -255,6 +258,7 @@ impl Report {
         Self {
             taken_at_unix_s: now.as_secs(),
             machine,
+            client: options.client,
             source: source.to_owned(),
             content: options.content.to_string(),
             size: options.size.to_string(),
@@ -426,9 +430,9 @@ fn memory(turns: &[Turn]) -> Vec<MemorySample> {
 pub(crate) mod tests {
     use super::*;
     use crate::frames::{Decoded, HostTimes, Window};
-    use crate::page::ReceiverCounters;
     use crate::processes::MachineTime;
     use crate::turn::Share;
+    use crate::viewer::ReceiverCounters;
     use std::time::Duration;
 
     impl VariantReport {

@@ -40,7 +40,7 @@ pub fn run(
             turns.push(run_turn(options, &mut rig, place)?);
         }
     }
-    let machine = Machine::look(rig.browser.version.clone());
+    let machine = Machine::look(rig.viewer.version());
     drop(rig);
     let reports = variants.iter().zip(&turns);
     let reports = reports

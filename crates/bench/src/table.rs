@@ -41,9 +41,9 @@ impl fmt::Display for Report {
             )?;
         }
         writeln!(f)?;
-        latencies(f, &self.variants)?;
+        latencies(f, self)?;
         writeln!(f)?;
-        input(f, &self.variants)?;
+        input(f, self)?;
         for row in rows() {
             row.write(f, &self.variants)?;
         }
@@ -83,7 +83,9 @@ fn heading(f: &mut fmt::Formatter<'_>, label: &str, variants: &[VariantReport]) 
     writeln!(f)
 }
 
-fn latencies(f: &mut fmt::Formatter<'_>, variants: &[VariantReport]) -> fmt::Result {
+fn latencies(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
+    let variants = &report.variants;
+    let readable = format!("drawing → readable in the {}", report.client.place());
     heading(f, "milliseconds", variants)?;
     for stage in Stage::ALL {
         let label = format!("{:<8} {}", stage.name(), stage.meaning());
@@ -92,7 +94,7 @@ fn latencies(f: &mut fmt::Formatter<'_>, variants: &[VariantReport]) -> fmt::Res
     }
     let ends: [(&str, Measure); 4] = [
         ("drawing → last packet received", |v| v.totals.received),
-        ("drawing → readable in the page", |v| v.totals.readable),
+        (&readable, |v| v.totals.readable),
         ("drawing → first sight (rVFC)", |v| v.totals.first_sight),
         ("  of decode: inside the decoder", |v| {
             v.totals.inside_decoder
@@ -100,20 +102,24 @@ fn latencies(f: &mut fmt::Formatter<'_>, variants: &[VariantReport]) -> fmt::Res
     ];
     for (label, measure) in ends {
         let values: Vec<_> = variants.iter().map(measure).collect();
-        distribution(f, label, &values)?;
+        if values.iter().any(Option::is_some) {
+            distribution(f, label, &values)?;
+        }
     }
     Ok(())
 }
 
 /// From presses to the picture, where there were presses.
-fn input(f: &mut fmt::Formatter<'_>, variants: &[VariantReport]) -> fmt::Result {
+fn input(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
+    let variants = &report.variants;
+    let readable = format!("readable in the {}", report.client.place());
     if variants.iter().all(|variant| variant.input.is_none()) {
         return Ok(());
     }
     heading(f, "input → photon, milliseconds", variants)?;
     let ends: [(&str, InputMeasure); 3] = [
         ("window hears it", |s| s.stage(InputStage::Carry).copied()),
-        ("readable in the page", |s| s.readable),
+        (&readable, |s| s.readable),
         ("first sight (rVFC)", |s| s.first_sight),
     ];
     for scene in InputScene::ALL {
@@ -121,7 +127,9 @@ fn input(f: &mut fmt::Formatter<'_>, variants: &[VariantReport]) -> fmt::Result 
             for (end, measure) in ends {
                 let series = |v: &VariantReport| measure(v.input.as_ref()?.series(scene, kind)?);
                 let values: Vec<_> = variants.iter().map(series).collect();
-                distribution(f, &format!("{}, {kind} → {end}", place(scene)), &values)?;
+                if values.iter().any(Option::is_some) {
+                    distribution(f, &format!("{}, {kind} → {end}", place(scene)), &values)?;
+                }
             }
         }
     }
@@ -240,11 +248,7 @@ fn rows() -> Vec<Row> {
         Row::new("keyframes decoded", 0, |v| v.wire.keyframes),
         Row::new("jitter buffer, mean ms", 2, |v| v.wire.jitter_buffer_ms),
     ];
-    for (at, name) in ["host", "X server", "pattern window", "browser"]
-        .into_iter()
-        .enumerate()
-    {
-        let find = PROCESSES[at];
+    for (find, name) in PROCESSES {
         let share = move |v: &VariantReport| {
             v.processes
                 .iter()
@@ -263,18 +267,24 @@ fn rows() -> Vec<Row> {
         Row::new("start to listening, mean ms", 0, |v| {
             mean(&v.start_to_listening_ms)
         }),
-        Row::new("page opened → first frame, mean ms", 0, |v| {
+        Row::new("opened → first frame, mean ms", 0, |v| {
             mean(&v.first_frame_ms)
         }),
-        Row::new("page opened again → first frame, mean ms", 0, |v| {
+        Row::new("opened again → first frame, mean ms", 0, |v| {
             mean(&v.first_frame_again_ms)
         }),
     ]);
     rows
 }
 
-/// Names of the processes as they are started.
-const PROCESSES: [&str; 4] = ["heliostat", "Xvfb", "pattern", "chromium"];
+/// The processes as they are started, and what they are.
+const PROCESSES: [(&str, &str); 5] = [
+    ("heliostat", "host"),
+    ("Xvfb", "X server"),
+    ("pattern", "pattern window"),
+    ("chromium", "browser"),
+    ("probe", "Moonlight client"),
+];
 
 fn extras(f: &mut fmt::Formatter<'_>, variant: &VariantReport) -> fmt::Result {
     let name = &variant.name;

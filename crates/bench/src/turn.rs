@@ -1,21 +1,22 @@
-//! One turn of one configuration: starts a host, watches it in the browser, and takes everything
-//! that is measured while the stream runs.
+//! One turn of one configuration: starts a host, watches it, and takes everything that is measured
+//! while the stream runs.
 
 use crate::BenchError;
-use crate::chromium::Chromium;
+use crate::browser::Browser;
 use crate::frames::{Decoded, Recording, Window};
 use crate::host_process::HostProcess;
 use crate::input::{InputScene, Press};
+use crate::moonlight::{Moonlight, Wishes};
 use crate::options::{BenchOptions, BenchSource, Variant};
-use crate::page::{
-    ClockBounds, MeasuredPage, ReceiverCounters, navigate, wait_until_live, wall_ms,
-};
+use crate::page::{ClockBounds, wall_ms};
 use crate::percentiles::Summary;
-use crate::presses::{Presser, RawPress};
-use crate::processes::{MachineTime, Usage};
+use crate::presses::RawPress;
+use crate::processes::{MachineTime, Usage, Whose};
 use crate::progress::{Listener, Progress, Recent};
 use crate::scene::{Content, Motion, SceneRequest};
+use crate::viewer::{BenchClient, ReceiverCounters, Viewer};
 use crate::xserver::{PatternChild, XServer};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -35,7 +36,7 @@ const SOAK_SAMPLES: u32 = 240;
 /// What all turns share. Fields are dropped in this order.
 pub(crate) struct Rig<'a> {
     listener: Listener<'a>,
-    pub(crate) browser: Chromium,
+    pub(crate) viewer: Box<dyn Viewer>,
     pattern: Option<PatternChild>,
     /// What the pattern shows but for presses.
     scene: Option<SceneRequest>,
@@ -72,7 +73,7 @@ impl<'a> Rig<'a> {
         Ok(Self {
             listener,
             scene,
-            browser: Chromium::start(options.chromium.as_deref(), path)?,
+            viewer: viewer(options, path)?,
             pattern,
             xserver,
             folder,
@@ -99,18 +100,31 @@ impl<'a> Rig<'a> {
     }
 
     /// The processes around the host, by name.
-    fn others(&self) -> impl Iterator<Item = (&'static str, u32)> {
-        let xserver = self
-            .xserver
-            .iter()
-            .map(|server| ("Xvfb", server.group.id()));
-        let pattern = self
-            .pattern
-            .iter()
-            .map(|child| ("pattern", child.group.id()));
-        let browser = [("chromium", self.browser.group.id())];
-        xserver.chain(pattern).chain(browser)
+    fn others(&self) -> impl Iterator<Item = (&'static str, Whose)> {
+        let xserver = self.xserver.iter();
+        let xserver = xserver.map(|server| ("Xvfb", Whose::Group(server.group.id())));
+        let pattern = self.pattern.iter();
+        let pattern = pattern.map(|child| ("pattern", Whose::Group(child.group.id())));
+        xserver.chain(pattern).chain([self.viewer.process()])
     }
+}
+
+fn viewer(options: &BenchOptions, folder: &Path) -> Result<Box<dyn Viewer>, BenchError> {
+    Ok(match options.client {
+        BenchClient::Browser => {
+            let program = options.chromium.as_deref();
+            Box::new(Browser::start(program, folder, options.size)?)
+        }
+        BenchClient::Moonlight => {
+            let wishes = Wishes {
+                size: options.size,
+                fps: options.fps,
+                bitrate: options.bitrate,
+                codec: options.codec,
+            };
+            Box::new(Moonlight::new(wishes, folder))
+        }
+    })
 }
 
 /// What one process group used in a turn.
@@ -161,13 +175,12 @@ impl Turn {
     }
 }
 
-/// A host and its page, while one turn lasts.
+/// A host that is watched, while one turn lasts.
 struct Stand<'s, 'a> {
     options: &'s BenchOptions,
     rig: &'s mut Rig<'a>,
     label: String,
     host: HostProcess,
-    page: MeasuredPage,
     recording: Recording,
     sessions: u32,
 }
@@ -194,15 +207,14 @@ pub(crate) fn run_turn(
     let host = HostProcess::start(
         place.variant,
         &rig.source(options.content),
+        options.client,
         rig.folder.path(),
     )?;
-    let page = MeasuredPage::open(&mut rig.browser.cdp, options.size)?;
     let stand = Stand {
         options,
         rig,
         label,
         host,
-        page,
         recording: Recording::default(),
         sessions: 0,
     };
@@ -211,9 +223,9 @@ pub(crate) fn run_turn(
 
 impl Stand<'_, '_> {
     fn run(mut self, is_last: bool) -> Result<Turn, BenchError> {
-        let (first_frame_ms, first) = self.page.show(&mut self.rig.browser.cdp, &self.host.url)?;
+        let (first_frame_ms, first) = self.rig.viewer.show(&self.host)?;
         self.recording.add(first);
-        let clock = self.page.compare_clocks(&mut self.rig.browser.cdp)?;
+        let clock = self.rig.viewer.compare_clocks()?;
         self.stream("warming up", self.options.warm_up)?;
         let mut turn = self.measure(first_frame_ms, clock)?;
         turn.presses = self.presses(clock)?;
@@ -221,10 +233,9 @@ impl Stand<'_, '_> {
             turn.soak = self.soak()?;
             turn.viewers = self.add_viewers()?;
         }
-        let cdp = &mut self.rig.browser.cdp;
-        // The same page once more: the browser has it in its cache, and the host is warm.
-        turn.again_first_frame_ms = self.page.show(cdp, &self.host.url)?.0;
-        cdp.close_tab(&self.page.tab)?;
+        // Once more: the viewer knows the host now, and the host is warm.
+        turn.again_first_frame_ms = self.rig.viewer.show(&self.host)?.0;
+        self.rig.viewer.leave()?;
         Ok(turn)
     }
 
@@ -232,13 +243,13 @@ impl Stand<'_, '_> {
         self.fetch()?;
         self.recording.unreadable = 0;
         let sessions_before = self.sessions;
-        let counters_before = self.page.receiver(&mut self.rig.browser.cdp)?;
+        let counters_before = self.rig.viewer.counters()?;
         let (machine_before, before) = (MachineTime::now(), self.shares());
         let from_ms = wall_ms();
         self.stream("measuring", self.options.turn())?;
         let to_ms = wall_ms();
         let (machine, mut shares) = (MachineTime::now() - machine_before, self.shares());
-        let counters = self.page.receiver(&mut self.rig.browser.cdp)?;
+        let counters = self.rig.viewer.counters()?;
         let unreadable = self.recording.unreadable;
         for (share, before) in shares.iter_mut().zip(before) {
             share.cpu_s -= before.cpu_s;
@@ -275,7 +286,6 @@ impl Stand<'_, '_> {
         if wanted == 0 {
             return Ok(presses);
         }
-        let mut presser = Presser::new(&mut self.rig.browser.cdp, &self.page)?;
         for scene in InputScene::ALL {
             let since_ms = wall_ms();
             self.rig.show(|request| {
@@ -285,25 +295,20 @@ impl Stand<'_, '_> {
                     InputScene::Moving => Motion::Steady,
                 };
             })?;
-            presser.watch(&mut self.rig.browser.cdp, since_ms)?;
-            let raw = self.press(&mut presser, scene, wanted)?;
+            self.rig.viewer.watch_presses(since_ms)?;
+            let raw = self.press(scene, wanted)?;
             std::thread::sleep(LATE_NEWS);
             self.fetch()?;
             let ahead_ms = clock.correction_ms();
             presses.extend(raw.into_iter().map(|raw| self.joined(scene, raw, ahead_ms)));
         }
-        presser.rest(&mut self.rig.browser.cdp)?;
+        self.rig.viewer.rest()?;
         self.rig.show(|_| {})?;
         Ok(presses)
     }
 
     /// Presses in one scene, and fetches records and tells of progress once in a while.
-    fn press(
-        &mut self,
-        presser: &mut Presser,
-        scene: InputScene,
-        wanted: u32,
-    ) -> Result<Vec<RawPress>, BenchError> {
+    fn press(&mut self, scene: InputScene, wanted: u32) -> Result<Vec<RawPress>, BenchError> {
         let step = match scene {
             InputScene::Quiet => "pressing keys on a quiet screen",
             InputScene::Moving => "pressing keys on the moving pattern",
@@ -316,7 +321,7 @@ impl Stand<'_, '_> {
             if pressed >= GIVE_UP_AFTER && hopeless {
                 break;
             }
-            presses.push(presser.press(&mut self.rig.browser.cdp)?);
+            presses.push(self.rig.viewer.press()?);
             if told.elapsed() < BEAT {
                 continue;
             }
@@ -377,7 +382,10 @@ impl Stand<'_, '_> {
 
     fn fetch(&mut self) -> Result<(), BenchError> {
         self.host.group.check_alive()?;
-        let batch = self.page.take(&mut self.rig.browser.cdp)?;
+        let batch = self.rig.viewer.take()?;
+        if let Some(problem) = batch.problems.first() {
+            return Err(BenchError::Page(problem.clone()));
+        }
         self.sessions = batch.sessions;
         self.recording.add(batch);
         Ok(())
@@ -385,10 +393,10 @@ impl Stand<'_, '_> {
 
     /// The host first, then the others, always in the same order.
     fn shares(&self) -> Vec<Share> {
-        let host = [("heliostat", self.host.group.id())];
+        let host = [("heliostat", Whose::Group(self.host.group.id()))];
         let groups = host.into_iter().chain(self.rig.others());
-        let share = |(name, group)| {
-            let usage = Usage::of_group(group);
+        let share = |(name, whose)| {
+            let usage = Usage::of(whose);
             Share {
                 name,
                 cpu_s: usage.cpu_s,
@@ -424,19 +432,12 @@ impl Stand<'_, '_> {
             return Ok(Vec::new());
         }
         let mut steps = vec![self.viewer_step(1)?];
-        let mut tabs = Vec::new();
         for extra in 1..=self.options.viewers {
-            let cdp = &mut self.rig.browser.cdp;
-            let tab = cdp.open_tab()?;
-            navigate(cdp, &tab, &self.host.url)?;
-            wait_until_live(cdp, &tab)?;
-            tabs.push(tab);
+            self.rig.viewer.join(&self.host)?;
             self.stream("one more viewer", BEAT)?;
             steps.push(self.viewer_step(1 + extra)?);
         }
-        for tab in &tabs {
-            self.rig.browser.cdp.close_tab(tab)?;
-        }
+        self.rig.viewer.disperse()?;
         Ok(steps)
     }
 

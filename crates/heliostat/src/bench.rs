@@ -55,6 +55,8 @@ fn options(flags: &BenchFlags) -> anyhow::Result<BenchOptions> {
     let defaults = BenchOptions::default();
     let compares = flags.compare.is_some() || flags.compare_binary.is_some();
     Ok(BenchOptions {
+        client: flags.client.parse().context("--client")?,
+        codec: flags.codec.parse().context("--codec")?,
         chromium: flags.chromium.clone(),
         source: match flags.source.as_str() {
             "test-pattern" => BenchSource::TestPattern,

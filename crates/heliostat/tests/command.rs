@@ -91,22 +91,21 @@ fn a_bad_setting_is_one_line_on_stderr_and_a_failure() {
     );
 }
 
-#[test]
-fn a_short_bench_reads_frames_back_and_draws_its_plot() {
+/// The table of a short bench, and its results.
+fn short_bench(flags: &[&str]) -> (String, serde_json::Value) {
     let results = tempfile::tempdir().unwrap();
-    let output = results.path().to_str().unwrap();
-    let bench = heliostat(&[
-        "bench",
-        "--seconds",
-        "2",
-        "--input-presses",
-        "8",
-        "--output",
-        output,
-    ]);
+    let output = ["--output", results.path().to_str().unwrap()];
+    let bench = heliostat(&[&["bench", "--input-presses", "8"], flags, &output].concat());
     let said = String::from_utf8_lossy(&bench.stderr).into_owned();
     assert!(bench.status.success(), "{said}");
-    let table = stdout(&bench);
+    let read = |name| std::fs::read_to_string(results.path().join(name)).unwrap();
+    let svg = read("bench.svg");
+    assert!(svg.trim_start().starts_with("<svg") || svg.contains("<svg "));
+    let json = serde_json::from_str(&read("bench.json")).unwrap();
+    (stdout(&bench), json)
+}
+
+fn assert_measured(table: &str) {
     for stage in [
         "notice", "grab", "queue", "encode", "send", "network", "decode",
     ] {
@@ -119,6 +118,35 @@ fn a_short_bench_reads_frames_back_and_draws_its_plot() {
         .lines()
         .find_map(|line| line.strip_prefix("presses that never showed"));
     assert_eq!(missed.map(str::trim), Some("0"), "{table}");
-    let svg = std::fs::read_to_string(results.path().join("bench.svg")).unwrap();
-    assert!(svg.trim_start().starts_with("<svg") || svg.contains("<svg "));
+}
+
+#[test]
+fn a_short_bench_reads_frames_back_and_draws_its_plot() {
+    let (table, json) = short_bench(&["--seconds", "2"]);
+    assert_measured(&table);
+    assert_eq!(json["client"], "browser");
+}
+
+#[cfg(feature = "ffmpeg")]
+#[test]
+fn a_moonlight_stream_is_measured_as_a_browsers_is() {
+    let (table, json) = short_bench(&["--seconds", "1", "--client", "moonlight"]);
+    assert_measured(&table);
+    let variant = &json["variants"][0];
+    // What was drawn, coded and decoded is the same picture in every stage, so that they add up.
+    let sum = |band: &serde_json::Value| {
+        let stages = band["stages_ms"].as_array().unwrap();
+        stages
+            .iter()
+            .filter_map(serde_json::Value::as_f64)
+            .sum::<f64>()
+    };
+    let (median, readable) = (&variant["bands"][0], &variant["totals"]["readable"]);
+    assert!(
+        sum(median) <= readable["p95_ms"].as_f64().unwrap(),
+        "{variant}"
+    );
+    assert_eq!(variant["counts"]["unreadable"], 0, "{variant}");
+    assert!(variant["wire"]["mbps"].as_f64().unwrap() > 0.1, "{variant}");
+    assert!(variant["totals"].get("first_sight").is_none(), "{variant}");
 }

@@ -23,10 +23,10 @@ const LEVELS: &[&[&str]] = &[
         "jetkvm",
     ],
     &["pipeline"],
-    &["gamestream", "webrtc", "stats", "console"],
+    &["gamestream", "webrtc", "stats", "console", "probe"],
     &["sessions"],
     &["control"],
-    &["host", "bench", "probe"],
+    &["host", "bench"],
     &["heliostat"],
 ];
 

@@ -193,7 +193,7 @@ fn every_decoded_frame_is_read_and_joined() {
         assert!(Instant::now() < deadline, "{decoded:?}");
     }
     let counters = page.receiver(cdp).unwrap();
-    let zero = ReceiverCounters(json!({"inbound": {"framesDecoded": 0}}));
+    let zero = ReceiverCounters::new(json!({"inbound": {"framesDecoded": 0}}));
     assert!(counters.video_since(&zero, "framesDecoded").unwrap() > 0.0);
     assert_eq!(counters.video_since(&zero, "noSuchCounter"), None);
 
