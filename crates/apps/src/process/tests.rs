@@ -98,6 +98,8 @@ fn exists(pid: u32) -> bool {
 fn preparations_come_in_order_and_are_undone_in_reverse_after_a_stop() {
     let place = Place::new();
     let up = place.fifo("up");
+    // The child says that it is up: a signal between its fork and its exec would meet the shell's trap,
+    // and be lost.
     let watched = place.launch(
         "prep = [
             { do = ['sh', '-c', 'echo do1 >> log'], undo = ['sh', '-c', 'echo undo1 >> log'] },
@@ -105,7 +107,7 @@ fn preparations_come_in_order_and_are_undone_in_reverse_after_a_stop() {
             { do = ['sh', '-c', 'echo do3 >> log'] },
             { do = ['sh', '-c', 'echo do4 >> log'], undo = ['sh', '-c', 'echo undo4 >> log'] },
         ]
-        command = ['sh', '-c', 'trap \"echo bye >> log; exit 0\" TERM; echo app >> log; sleep 1000 & echo > up; wait']",
+        command = ['sh', '-c', 'trap \"echo bye >> log; exit 0\" TERM; echo app >> log; sh -c \"echo > up; exec sleep 1000\" & wait']",
     );
     let pid = watched.started().unwrap();
     read_to_end(&up);
