@@ -178,6 +178,14 @@ pub enum AudioSpec {
     },
 }
 
+impl AudioSpec {
+    /// Whether it asks for silence.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Backend { name, .. } if *name == synthetic::NONE)
+    }
+}
+
 impl FromStr for AudioSpec {
     type Err = SourceError;
 

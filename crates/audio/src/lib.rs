@@ -31,7 +31,7 @@ pub use layout::{
     AudioFormat, ChannelLayout, FrameDuration, MAX_CHANNELS, SAMPLE_RATE_HZ, Speaker,
 };
 pub use pipeline::{
-    AcquireError, AudioLease, AudioOptions, AudioPipeline, AudioRequest, WithoutSource,
+    AcquireError, AudioLease, AudioOptions, AudioPipeline, AudioRequest, InSilence, WithoutSource,
 };
 pub use pulse::Pulse;
 pub use queue::{MAX_QUEUE_DEPTH, OpusFrame, OpusQueue};

@@ -21,6 +21,17 @@ pub enum WithoutSource {
     Nothing,
 }
 
+/// What a consumer gets while nothing is to be heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InSilence {
+    /// Every frame, as ever.
+    #[default]
+    Frames,
+    /// Once the silence has lasted for some frames, one frame every 400 ms. It has a single byte, as
+    /// a discontinuous encoder's has, and decoders are silent until the next one.
+    Gaps,
+}
+
 /// What a consumer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AudioRequest {
@@ -30,6 +41,8 @@ pub struct AudioRequest {
     pub host_audio: HostAudio,
     /// What it wants where there is no sound.
     pub without_source: WithoutSource,
+    /// What it wants while nothing is to be heard.
+    pub in_silence: InSilence,
 }
 
 /// Why a lease was not given.
@@ -131,6 +144,10 @@ impl AudioPipeline {
         queue: Arc<OpusQueue>,
     ) -> Result<AudioLease, AcquireError> {
         let encoder = OpusEncoder::new(&request.opus)?;
+        if request.in_silence == InSilence::Gaps && request.opus.streams > 1 {
+            let why = "only a packet of one stream can be without sound";
+            return Err(OpusError::Config(why).into());
+        }
         let key = StreamKey {
             format: request.opus.format,
             host_audio: request.host_audio,
@@ -152,6 +169,7 @@ impl AudioPipeline {
             token,
             config: request.opus,
             without_source: request.without_source,
+            in_silence: request.in_silence,
             queue,
             encoder,
         });

@@ -8,7 +8,7 @@ use crate::layout::AudioFormat;
 use crate::opening::{Opening, Progress, ToOpen};
 use crate::opus::{OpusConfig, OpusEncoder, OpusError};
 use crate::pace::Pace;
-use crate::pipeline::WithoutSource;
+use crate::pipeline::{InSilence, WithoutSource};
 use crate::priority;
 use crate::queue::{MAX_QUEUE_DEPTH, OpusFrame, OpusQueue};
 use crate::source::{Heard, HostAudio, Source, SourceRequest};
@@ -18,11 +18,18 @@ use media::{MonoTime, Pool};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Buffers of one encoder: a full queue, and a frame in each of many hands.
 const FRAMES_OF_ENCODER: usize = 2 * MAX_QUEUE_DEPTH;
 /// After so many frames of silence in a row all packets are the same.
 const SETTLED_FRAMES: u32 = 16;
+/// How often those who want gaps in silence get a frame: as often as from discontinuous encoders.
+const GAP: Duration = Duration::from_millis(400);
+/// Where nobody wants silence, and there is no sound, changes are looked for this often.
+const IDLE_LOOK: Duration = Duration::from_millis(250);
+/// The bits of an Opus packet's first byte that say how many frames follow; 0 is one.
+const FRAME_COUNT_BITS: u8 = 3;
 
 /// Streams with equal keys are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +43,7 @@ pub(crate) struct Consumer {
     pub(crate) token: u64,
     pub(crate) config: OpusConfig,
     pub(crate) without_source: WithoutSource,
+    pub(crate) in_silence: InSilence,
     pub(crate) queue: Arc<OpusQueue>,
     /// Used if nobody else listens to such packets.
     pub(crate) encoder: OpusEncoder,
@@ -137,7 +145,14 @@ struct Encoding {
 struct Consumed {
     token: u64,
     without_source: WithoutSource,
+    in_silence: InSilence,
     queue: Arc<OpusQueue>,
+}
+
+impl Consumed {
+    fn wants(&self, filled: bool) -> bool {
+        !filled || self.without_source == WithoutSource::Silence
+    }
 }
 
 enum Sound {
@@ -209,7 +224,7 @@ impl CaptureLoop {
 
     /// A frame from the source, or silence in its place.
     fn listen(&mut self, mut source: Box<dyn Source>) -> Sound {
-        let deadline = self.pace.deadline();
+        let deadline = self.deadline();
         let stop = &self.start.stream.stop;
         match source.next_frame(&mut self.frame, deadline, stop) {
             Ok(Heard::Frame) => {
@@ -246,7 +261,7 @@ impl CaptureLoop {
             }
             None => {}
         }
-        let waited = opening.wait(self.pace.deadline(), &self.start.stream.stop);
+        let waited = opening.wait(self.deadline(), &self.start.stream.stop);
         if let Err(error) = waited {
             return self.silent(error.to_string());
         }
@@ -257,7 +272,7 @@ impl CaptureLoop {
     /// Silence for good.
     fn wait(&mut self) -> Sound {
         let stop = &self.start.stream.stop;
-        if stop.wait_until(None, self.pace.deadline()).is_err() {
+        if stop.wait_until(None, self.deadline()).is_err() {
             // Without a way to wait the thread must not spin.
             std::thread::sleep(self.start.stream.key.format.frame.duration());
         }
@@ -265,8 +280,25 @@ impl CaptureLoop {
         Sound::None
     }
 
-    /// Sends the silence that is due, if any is.
+    /// When the thread has something to do even if no sound comes.
+    fn deadline(&self) -> MonoTime {
+        if self.is_silence_wanted() {
+            self.pace.deadline()
+        } else {
+            MonoTime::now() + IDLE_LOOK
+        }
+    }
+
+    fn is_silence_wanted(&self) -> bool {
+        let mut consumers = self.encodings.iter().flat_map(|e| &e.consumers);
+        consumers.any(|consumer| consumer.wants(true))
+    }
+
+    /// Sends the silence that is due, if any is and somebody wants it.
     fn fill(&mut self) {
+        if !self.is_silence_wanted() {
+            return;
+        }
         if let Some(start) = self.pace.silence_due(MonoTime::now()) {
             self.frame.silence();
             self.frame.captured = start;
@@ -284,23 +316,12 @@ impl CaptureLoop {
             .filled
             .fetch_add(u64::from(filled), Ordering::Relaxed);
         for encoding in &mut self.encodings {
-            let wanted =
-                |consumer: &&Consumed| !filled || consumer.without_source == WithoutSource::Silence;
-            if !encoding.consumers.iter().any(|c| wanted(&c)) {
-                continue;
-            }
-            match encoding.packet(&self.frame, silent, |packet| {
+            let delivered = encoding.deliver(&self.frame, silent, |packet| {
                 packet.index = index;
                 packet.filled = filled;
-            }) {
-                Ok(Some(packet)) => {
-                    for consumer in encoding.consumers.iter().filter(wanted) {
-                        consumer.queue.push(Arc::clone(&packet));
-                    }
-                }
-                // Every buffer is in somebody's hands: the gap in the numbers tells.
-                Ok(None) => {}
-                Err(error) => tracing::trace!("a frame of audio was not encoded: {error}"),
+            });
+            if let Err(error) = delivered {
+                tracing::trace!("a frame of audio was not encoded: {error}");
             }
         }
     }
@@ -334,6 +355,7 @@ impl CaptureLoop {
         let consumed = Consumed {
             token: consumer.token,
             without_source: consumer.without_source,
+            in_silence: consumer.in_silence,
             queue: consumer.queue,
         };
         let same = |encoding: &&mut Encoding| *encoding.encoder.config() == consumer.config;
@@ -351,12 +373,52 @@ impl CaptureLoop {
 }
 
 impl Encoding {
-    /// The packet of a frame. Silence that has settled is encoded no more.
-    fn packet(
+    /// Hands the frame to those who want it. Silence that has settled is encoded no more.
+    fn deliver(
         &mut self,
         frame: &AudioFrame,
         silent: bool,
-        complete: impl FnOnce(&mut OpusFrame),
+        number: impl Fn(&mut OpusFrame),
+    ) -> Result<(), OpusError> {
+        let mut numbered = OpusFrame::default();
+        number(&mut numbered);
+        if !self.consumers.iter().any(|c| c.wants(numbered.filled)) {
+            return Ok(());
+        }
+        self.silent_frames = match silent {
+            true => self.silent_frames.saturating_add(1),
+            false => 0,
+        };
+        let settled_for = self.silent_frames.saturating_sub(SETTLED_FRAMES);
+        let gap_frames = GAP.div_duration_f32(frame.format().frame.duration()) as u32;
+        let (in_gap, due) = (settled_for > 0, settled_for % gap_frames.max(1) == 1);
+        let wants = |consumer: &&Consumed, gap: bool| {
+            let is_in_gap = in_gap && consumer.in_silence == InSilence::Gaps;
+            consumer.wants(numbered.filled) && is_in_gap == gap
+        };
+        if self.consumers.iter().any(|c| wants(&c, false)) {
+            // Without a buffer the gap in the numbers tells: every one is in somebody's hands.
+            if let Some(packet) = self.packet(frame, &number)? {
+                for consumer in self.consumers.iter().filter(|c| wants(c, false)) {
+                    consumer.queue.push(Arc::clone(&packet));
+                }
+            }
+        }
+        if due
+            && self.consumers.iter().any(|c| wants(&c, true))
+            && let Some(packet) = self.gap_packet(frame, &number)?
+        {
+            for consumer in self.consumers.iter().filter(|c| wants(c, true)) {
+                consumer.queue.push(Arc::clone(&packet));
+            }
+        }
+        Ok(())
+    }
+
+    fn packet(
+        &mut self,
+        frame: &AudioFrame,
+        number: impl Fn(&mut OpusFrame),
     ) -> Result<Option<Arc<OpusFrame>>, OpusError> {
         let Self {
             encoder,
@@ -365,11 +427,6 @@ impl Encoding {
             silence,
             ..
         } = self;
-        *silent_frames = if silent {
-            silent_frames.saturating_add(1)
-        } else {
-            0
-        };
         pool.fill(
             || Ok(OpusFrame::default()),
             |packet| {
@@ -383,7 +440,28 @@ impl Encoding {
                 if *silent_frames == SETTLED_FRAMES {
                     silence.clone_from(&packet.bytes);
                 }
-                complete(packet);
+                number(packet);
+                Ok(())
+            },
+        )
+    }
+
+    /// A frame without any sound in it: its first byte says what it would be, and nothing follows.
+    fn gap_packet(
+        &mut self,
+        frame: &AudioFrame,
+        number: impl Fn(&mut OpusFrame),
+    ) -> Result<Option<Arc<OpusFrame>>, OpusError> {
+        let Self { pool, silence, .. } = self;
+        pool.fill(
+            || Ok(OpusFrame::default()),
+            |packet| {
+                packet.captured = frame.captured;
+                packet.format = frame.format();
+                packet.bytes.clear();
+                let first = silence.first().map(|byte| byte & !FRAME_COUNT_BITS);
+                packet.bytes.extend(first);
+                number(packet);
                 Ok(())
             },
         )

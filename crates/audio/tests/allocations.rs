@@ -3,7 +3,7 @@
 
 use audio::{
     AudioFormat, AudioOptions, AudioPipeline, AudioRequest, ChannelLayout, FrameDuration,
-    HostAudio, OpusConfig, OpusQueue, Quality, WithoutSource,
+    HostAudio, InSilence, OpusConfig, OpusQueue, Quality, WithoutSource,
 };
 use ffi_alloc_count::Counting;
 use std::sync::Arc;
@@ -45,6 +45,7 @@ fn frames_are_captured_encoded_and_handed_over_without_allocating() {
         opus: OpusConfig::gamestream(format, Quality::High),
         host_audio: HostAudio::Silent,
         without_source: WithoutSource::Silence,
+        in_silence: InSilence::Frames,
     };
     let _lease = pipeline.acquire(&request, Arc::clone(&queue)).unwrap();
     take(&queue, 100);

@@ -5,7 +5,7 @@ use crate::session::Session;
 use crate::start::quality;
 use audio::{
     AcquireError, AudioFormat, AudioLease, AudioPipeline, AudioRequest, ChannelLayout,
-    FrameDuration, HostAudio, OpusConfig, OpusError, OpusQueue, Quality, WithoutSource,
+    FrameDuration, HostAudio, InSilence, OpusConfig, OpusError, OpusQueue, Quality, WithoutSource,
 };
 use gamestream_proto::audio::{AudioKey, AudioPacketiser, AudioQuality, OpusLayout};
 use gamestream_proto::packet_error::PacketError;
@@ -100,6 +100,7 @@ impl SoundThread {
                 false => HostAudio::Silent,
             },
             without_source: WithoutSource::Silence,
+            in_silence: InSilence::Frames,
         };
         let lease = parts.pipeline.acquire(&wanted, Arc::clone(&queue))?;
         Ok(Self {

@@ -4,8 +4,8 @@ use crate::servers::{Kind, Servers, until};
 use crate::spectrum::{STUTTERING, each_channel_has_its_tone};
 use audio::{
     AcquireError, AudioFormat, AudioOptions, AudioPipeline, AudioRequest, AudioServers, AudioState,
-    ChannelLayout, FrameDuration, HostAudio, OpusConfig, OpusDecoder, OpusFrame, OpusQueue,
-    Quality, WithoutSource,
+    ChannelLayout, FrameDuration, HostAudio, InSilence, OpusConfig, OpusDecoder, OpusFrame,
+    OpusQueue, Quality, WithoutSource,
 };
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -23,6 +23,7 @@ fn gamestream() -> AudioRequest {
         opus: OpusConfig::gamestream(STEREO, Quality::Normal),
         host_audio: HostAudio::Silent,
         without_source: WithoutSource::Silence,
+        in_silence: InSilence::Frames,
     }
 }
 
@@ -227,6 +228,80 @@ fn without_a_server_there_is_silence_for_those_who_want_it_and_a_reason_for_peop
         AudioState::Opening | AudioState::Capturing(_) => None,
     });
     assert!(why.contains("/nowhere/pulse"), "{why}");
+}
+
+#[test]
+fn in_silence_those_who_want_gaps_get_a_byte_now_and_then_and_others_every_frame() {
+    let pipeline = pipeline("none", nowhere());
+    let (every, gaps) = (Ear::new(32), Ear::new(32));
+    let opus = OpusConfig::webrtc(FrameDuration::Ms10, 96_000);
+    let request = AudioRequest {
+        opus,
+        in_silence: InSilence::Gaps,
+        ..gamestream()
+    };
+    let others = AudioRequest {
+        in_silence: InSilence::Frames,
+        ..request
+    };
+    let _gaps = pipeline.acquire(&request, Arc::clone(&gaps.queue)).unwrap();
+    let _every = pipeline.acquire(&others, Arc::clone(&every.queue)).unwrap();
+    let mut decoder = OpusDecoder::new(&opus).unwrap();
+    let mut decoded = Vec::new();
+    let first = until("a frame without sound", || {
+        let frame = gaps.next();
+        (frame.bytes.len() == 1).then_some(frame)
+    });
+    let whole = until("a frame of the same silence", || {
+        let frame = every.next();
+        (frame.index >= first.index).then_some(frame)
+    });
+    let dropped_before = every.queue.dropped();
+    assert!(whole.bytes.len() > 1, "{whole:?}");
+    let second = gaps.next();
+    assert_eq!(second.bytes, first.bytes);
+    assert_eq!(second.index - first.index, 40, "400 ms");
+    let stereo = 4;
+    assert_eq!(first.bytes[0] & 0b111, stereo, "one stereo frame follows");
+    decoder.decode(&whole.bytes, &mut decoded).unwrap();
+    decoder.decode(&first.bytes, &mut decoded).unwrap();
+    assert!(decoded.iter().all(|value| value.abs() < 1e-3));
+    // What this test was too slow to take was dropped from its queue, which counted it.
+    let taken: Vec<_> = std::iter::from_fn(|| every.queue.pop()).collect();
+    let dropped = every.queue.dropped() - dropped_before;
+    let came = dropped + taken.len() as u64;
+    assert_eq!(taken.last().unwrap().index - whole.index, came);
+}
+
+#[test]
+fn sound_after_a_gap_is_heard_from_its_first_frame_on() {
+    let pipeline = pipeline("tone", nowhere());
+    let ear = Ear::new(32);
+    let request = AudioRequest {
+        opus: OpusConfig::webrtc(FrameDuration::Ms10, 96_000),
+        in_silence: InSilence::Gaps,
+        ..gamestream()
+    };
+    let _lease = pipeline.acquire(&request, Arc::clone(&ear.queue)).unwrap();
+    let first = until("sound", || {
+        let frame = ear.next();
+        (!frame.filled).then_some(frame)
+    });
+    for ahead in 1..50 {
+        let frame = ear.next();
+        assert_eq!(frame.index, first.index + ahead);
+        assert!(frame.bytes.len() > 1);
+    }
+    let surround = AudioFormat {
+        layout: ChannelLayout::Surround51,
+        frame: FrameDuration::Ms5,
+    };
+    let impossible = AudioRequest {
+        opus: OpusConfig::gamestream(surround, Quality::Normal),
+        ..request
+    };
+    let refused = pipeline.acquire(&impossible, Ear::new(4).queue);
+    assert!(matches!(refused, Err(AcquireError::Opus(_))));
 }
 
 /// The server goes while it is captured, and comes back.
