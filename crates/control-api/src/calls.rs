@@ -47,6 +47,13 @@ pub struct PauseParams {
     pub paused: bool,
 }
 
+/// Whether sound is wanted.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+pub struct MuteParams {
+    /// No sound while true.
+    pub muted: bool,
+}
+
 /// What to change of the stream; what is absent stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -12,9 +12,9 @@ mod state;
 
 pub use calls::{
     AskResult, CandidateParams, ClipboardText, ControlAnswer, CreateShareLink, EncoderList,
-    NoParams, OfferParams, OfferResult, PauseParams, PingResult, PolicyParams, SelectEncoder,
-    SelectSource, SendInput, SessionParams, ShareLink, ShareLinkId, ShareLinkList, SourceList,
-    StreamChange, SubscribeParams,
+    MuteParams, NoParams, OfferParams, OfferResult, PauseParams, PingResult, PolicyParams,
+    SelectEncoder, SelectSource, SendInput, SessionParams, ShareLink, ShareLinkId, ShareLinkList,
+    SourceList, StreamChange, SubscribeParams,
 };
 pub use input::{InputEvent, InputState, TouchPhase};
 pub use method::{Method, MethodInfo, method_table, methods};
@@ -31,6 +31,6 @@ pub use reference::{reference, schema};
 pub use role::{InputRights, Lane, Role};
 pub use state::{
     Choice, ControlPolicy, ControlState, CursorMode, EncoderInfo, EndReason, HostState, LostReason,
-    SessionId, SessionInfo, SessionList, SourceInfo, SourceProblem, StreamParameters, Via,
-    VideoInputState,
+    SessionId, SessionInfo, SessionList, SoundInfo, SourceInfo, SourceProblem, StreamParameters,
+    Via, VideoInputState,
 };

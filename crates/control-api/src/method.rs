@@ -2,9 +2,9 @@
 
 use crate::{
     AskResult, CandidateParams, ClipboardText, ControlAnswer, EncoderList, HostState, Lane,
-    MoonlightClient, MoonlightClientId, MoonlightClientList, NoParams, OfferParams, OfferResult,
-    PairingId, PairingList, PauseParams, PinOutcome, PingResult, PolicyParams, Role, SessionList,
-    SessionParams, ShareLink, ShareLinkId, ShareLinkList, SourceList, StreamChange,
+    MoonlightClient, MoonlightClientId, MoonlightClientList, MuteParams, NoParams, OfferParams,
+    OfferResult, PairingId, PairingList, PauseParams, PinOutcome, PingResult, PolicyParams, Role,
+    SessionList, SessionParams, ShareLink, ShareLinkId, ShareLinkList, SourceList, StreamChange,
     StreamParameters, SubscribeParams, VideoInputState,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -93,12 +93,14 @@ methods! {
     GetHostState "getHostState" (NoParams) -> HostState, any, Concurrent, Viewer;
     /// The state of the source.
     GetVideoState "getVideoState" (NoParams) -> VideoInputState, any, Concurrent, Viewer;
-    /// No pictures for this session until it asks for them again. Answered once none are sent.
+    /// No pictures and no sound for this session until it asks for them again. Answered once none are sent.
     PauseVideo "pauseVideo" (NoParams) -> (), session, Ordered, Viewer;
-    /// Pictures again, from a keyframe on.
+    /// Pictures again, from a keyframe on, and sound unless it is muted.
     ResumeVideo "resumeVideo" (NoParams) -> (), session, Ordered, Viewer;
     /// `pauseVideo` or `resumeVideo`.
     SetVideoStreamPaused "setVideoStreamPaused" (PauseParams) -> (), session, Ordered, Viewer;
+    /// No sound for this session, or sound again. It begins with sound, where its offer has audio; while nobody listens none is captured.
+    SetAudioMuted "setAudioMuted" (MuteParams) -> (), session, Ordered, Viewer;
     /// Asks for a keyframe.
     RequestKeyframe "requestKeyframe" (NoParams) -> (), session, Concurrent, Viewer;
     /// The parameters of the stream.

@@ -225,4 +225,10 @@ pub struct SecondFigures {
     /// 95th percentile of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encode_p95_us: Option<u32>,
+    /// Bits of sound sent, while the session listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound_bps: Option<u64>,
+    /// Packets of sound lost, of a hundred.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound_loss_pct: Option<f64>,
 }

@@ -35,6 +35,18 @@ pub struct HostState {
     pub bitrate_bps: Option<u32>,
     /// Sessions that watch.
     pub viewers: u32,
+    /// The host's sound, once somebody looked for it; absent where the host is told to be silent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound: Option<SoundInfo>,
+}
+
+/// The host's sound.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SoundInfo {
+    /// Whether there is something to hear.
+    pub available: bool,
+    /// Where it comes from, or why there is none, for people.
+    pub detail: String,
 }
 
 /// The source that is captured.

@@ -8,6 +8,6 @@ mod telemetry;
 pub use ring::{EventRing, EventSink};
 pub use telemetry::{
     ConsumerChange, EncoderOpened, Event, FrameEncoded, FrameSent, FrameSuperseded, KeyframeCause,
-    LinkSample, LossRepair, LostReason, PipelineChange, RepairKind, SourceChange, UnitRefused,
-    ViewerId, ViewerIds,
+    LinkSample, LossRepair, LostReason, PipelineChange, RepairKind, SoundSample, SourceChange,
+    UnitRefused, ViewerId, ViewerIds,
 };

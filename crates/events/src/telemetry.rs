@@ -255,6 +255,21 @@ pub struct LinkSample {
     pub at: MonoTime,
 }
 
+/// What a viewer hears, about once a second while it listens. Absent means not measured.
+#[derive(Clone, Copy, Debug)]
+pub struct SoundSample {
+    /// Viewer.
+    pub viewer: ViewerId,
+    /// Bytes of its packets since the last sample, RTP headers included.
+    pub sent_bytes: u64,
+    /// Packets since the last sample; few in silence.
+    pub packets: u32,
+    /// Share of packets lost, in millionths.
+    pub loss_ppm: Option<u32>,
+    /// When.
+    pub at: MonoTime,
+}
+
 macro_rules! events {
     ($($name:ident),+ $(,)?) => {
         /// Any event.
@@ -283,4 +298,5 @@ events!(
     SourceChange,
     LossRepair,
     LinkSample,
+    SoundSample,
 );

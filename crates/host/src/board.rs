@@ -1,7 +1,9 @@
 //! What the host tells about itself: the state of host and source, as a pipeline reports it.
 
 use capture::SourceSpec;
-use control_api::{EncoderInfo, HostState, LostReason, SourceInfo, SourceProblem, VideoInputState};
+use control_api::{
+    EncoderInfo, HostState, LostReason, SoundInfo, SourceInfo, SourceProblem, VideoInputState,
+};
 use pipeline::{PipelineStatus, SourceState};
 use std::fmt;
 use tokio::sync::watch;
@@ -52,6 +54,34 @@ impl StateBoard {
         self.host.send_modify(|host| host.fps = Some(fps));
         self.video
             .send_modify(|video| video.fps = video.width.map(|_| fps));
+    }
+
+    /// Says whether there is sound, as who captures it knows.
+    pub(crate) fn heard(&self, available: bool, detail: &str) {
+        let detail = detail.to_owned();
+        self.tell_sound(&SoundInfo { available, detail });
+    }
+
+    /// Says whether there is sound, as somebody saw who only looked.
+    pub(crate) fn looked(&self, sound: &SoundInfo) {
+        // Whoever captured something meanwhile knows better.
+        if sound.available || !self.has_sound() {
+            self.tell_sound(sound);
+        }
+    }
+
+    /// Whether there was sound when somebody last looked.
+    pub(crate) fn has_sound(&self) -> bool {
+        let host = self.host.borrow();
+        host.sound.as_ref().is_some_and(|sound| sound.available)
+    }
+
+    fn tell_sound(&self, sound: &SoundInfo) {
+        self.host.send_if_modified(|host| {
+            let changed = host.sound.as_ref() != Some(sound);
+            host.sound = Some(sound.clone());
+            changed
+        });
     }
 
     /// Takes over what a pipeline says about itself.

@@ -49,6 +49,7 @@ impl fmt::Display for Finding {
 pub fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = sources();
     findings.extend(encoders());
+    findings.push(sound(config));
     findings.push(input());
     findings.push(port(config));
     if config.moonlight.enabled {
@@ -97,6 +98,44 @@ fn encoders() -> Vec<Finding> {
         fix: None,
     };
     listed.iter().map(describe).collect()
+}
+
+/// What starts the sound servers of a desktop session that has them installed.
+const START_SOUND: &str = "systemctl --user start pipewire pipewire-pulse wireplumber";
+/// And what installs them.
+const INSTALL_SOUND: &str = "sudo apt-get install pipewire pipewire-pulse wireplumber";
+
+fn sound(config: &Config) -> Finding {
+    let what = "sound";
+    if config.audio.is_silence() {
+        return Finding {
+            what,
+            health: Health::Good,
+            detail: "none, as configured: the stream is silent".to_owned(),
+            fix: None,
+        };
+    }
+    let found = audio::probe(&config.audio, &audio::AudioServers::default());
+    if found.available {
+        return Finding {
+            what,
+            health: Health::Good,
+            detail: format!("{}: {}", found.spec, found.detail),
+            fix: None,
+        };
+    }
+    let installed = ["pipewire", "pulseaudio"].map(crate::config::find_program);
+    let fix = match installed {
+        [Some(_), _] => START_SOUND.to_owned(),
+        [None, Some(_)] => "pulseaudio --start".to_owned(),
+        [None, None] => format!("{INSTALL_SOUND} && {START_SOUND}"),
+    };
+    Finding {
+        what,
+        health: Health::Fair,
+        detail: format!("no sound server: the stream is silent ({})", found.detail),
+        fix: Some(fix),
+    }
 }
 
 /// Devices of the kernel: game pads need them, and every source that is no X display.

@@ -5,6 +5,7 @@ use crate::board::StateBoard;
 use crate::clipboard::ClipboardBoard;
 use crate::cursor::CursorDesk;
 use crate::moonlight::MoonlightSlot;
+use crate::sound::Sound;
 use crate::stream::Stream;
 use control_api::{
     Choice, EndReason, HostState, StreamChange, StreamParameters, Via, VideoInputState,
@@ -76,6 +77,7 @@ pub(crate) struct MediaEngine {
     pub(crate) endings: Endings,
     pub(crate) board: Arc<StateBoard>,
     pub(crate) stream: Arc<Stream>,
+    pub(crate) sound: Arc<Sound>,
     pub(crate) cursor: Arc<CursorDesk>,
     pub(crate) clipboard: Arc<ClipboardBoard>,
     pub(crate) on_quit: OnQuit,
@@ -99,6 +101,7 @@ impl sessions::Engine for MediaEngine {
         } = offer;
         let (endings, engine) = (self.endings.clone(), Arc::downgrade(&self.engine));
         let cursor = Arc::clone(&self.cursor);
+        self.sound.look();
         let options = webrtc::SessionOptions {
             flavour: match via {
                 Via::JetKvm => webrtc::Flavour::JetKvm,
@@ -141,6 +144,10 @@ impl sessions::Engine for MediaEngine {
 
     fn resume(&self, viewer: ViewerId, done: Done) {
         self.engine.resume(viewer, done);
+    }
+
+    fn set_muted(&self, viewer: ViewerId, muted: bool, done: Done) {
+        self.engine.set_muted(viewer, muted, done);
     }
 
     fn send(&self, viewer: ViewerId, channel: ChannelId, message: Message) {

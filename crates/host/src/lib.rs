@@ -16,6 +16,7 @@ mod pairing;
 mod port_owner;
 mod serve;
 mod settings;
+mod sound;
 pub mod stdio;
 mod stream;
 

@@ -10,8 +10,8 @@ use crate::engine::{Endings, HubSlot, MediaEngine, OnQuit};
 use crate::input::{Injectors, display_of};
 use crate::moonlight::{self, MoonlightParts, MoonlightSlot};
 use crate::serve::HostError;
+use crate::sound::Sound;
 use crate::stream::{OnSource, Stream, StreamParts, size_for};
-use audio::{AudioOptions, AudioPipeline, AudioStatus};
 use capture::{SourceOptions, SourceSpec};
 use events::{EventRing, EventSink, ViewerIds};
 use input::{Desk, TargetArea};
@@ -43,6 +43,7 @@ pub(crate) struct MediaHost {
     hub: HubThread,
     engine: Arc<Engine>,
     stream: Arc<Stream>,
+    sound: Arc<Sound>,
     _desk: Desk,
     _collector: Collector,
 }
@@ -72,7 +73,7 @@ impl MediaHost {
 
         let (hub_slot, moonlight) = (HubSlot::default(), MoonlightSlot::default());
         let (devices, session_desk) = Devices::start(config, &source, &hub_slot, &moonlight)?;
-        let Devices { desk, cursor, .. } = &devices;
+        let cursor = &devices.cursor;
         let parts = StreamParts {
             config,
             source,
@@ -84,24 +85,22 @@ impl MediaHost {
         let stream = Stream::start(parts, devices.followers()).map_err(HostError::Thread)?;
         let stream = Arc::new(stream);
 
+        let sound = Arc::new(Sound::new(config, &board));
         let endings = Endings::default();
-        let ends = Ends {
-            endings: endings.clone(),
-            cursor: Arc::clone(cursor),
-            desk: desk.clone(),
-        };
+        let ends = devices.ends(&endings);
         let net = Net {
             media,
             events,
             viewers: ViewerIds::default(),
         };
-        let engine = start_engine(config, &net, &stream, (ends, hub_slot.clone()))?;
+        let engine = start_engine(config, &net, (&stream, &sound), (ends, hub_slot.clone()))?;
         let media_engine = MediaEngine {
             engine: Arc::clone(&engine),
             moonlight: moonlight.clone(),
             endings,
             board,
             stream: Arc::clone(&stream),
+            sound: Arc::clone(&sound),
             cursor: Arc::clone(cursor),
             clipboard: Arc::clone(&devices.clipboard),
             on_quit,
@@ -120,6 +119,7 @@ impl MediaHost {
             hub,
             engine,
             stream,
+            sound,
             _desk: devices.desk.clone(),
             _collector: collector,
         };
@@ -140,7 +140,7 @@ impl MediaHost {
             hub: self.hub(),
             stream: Arc::clone(&self.stream),
             cursor: Arc::clone(&devices.cursor),
-            audio: sound(config),
+            audio: Arc::clone(self.sound.pipeline()),
             desk: devices.desk.clone(),
             hub_slot,
             events: net.events,
@@ -195,6 +195,15 @@ impl Devices {
             area,
         };
         Ok((devices, session_desk))
+    }
+
+    /// Who has to hear that a session is over.
+    fn ends(&self, endings: &Endings) -> Ends {
+        Ends {
+            endings: endings.clone(),
+            cursor: Arc::clone(&self.cursor),
+            desk: self.desk.clone(),
+        }
     }
 
     /// What has to hear of another source.
@@ -255,16 +264,6 @@ struct Ends {
     desk: Desk,
 }
 
-/// The host's sound, captured while somebody listens.
-fn sound(config: &Config) -> Arc<AudioPipeline> {
-    let options = AudioOptions {
-        spec: config.audio.clone(),
-        ..AudioOptions::default()
-    };
-    let told = |status: &AudioStatus| tracing::debug!(?status, "sound");
-    Arc::new(AudioPipeline::new(options, told))
-}
-
 /// What engines of all kinds share.
 struct Net {
     /// Where media goes.
@@ -276,7 +275,7 @@ struct Net {
 fn start_engine(
     config: &Config,
     net: &Net,
-    stream: &Arc<Stream>,
+    (stream, sound): (&Arc<Stream>, &Sound),
     (ends, hub): (Ends, HubSlot),
 ) -> Result<Arc<Engine>, HostError> {
     let ends = Arc::new(ends);
@@ -291,6 +290,7 @@ fn start_engine(
             events: net.events.clone(),
             viewers: net.viewers.clone(),
             pipeline: Box::new(move || Ok(Arc::clone(stream.pipeline()))),
+            sound: sound.for_viewers(),
             on_channel: Box::new(move |viewer, event| hub.channel_event(viewer, event)),
             on_end: Box::new(move |viewer, reason| {
                 ends.desk.gone(viewer);

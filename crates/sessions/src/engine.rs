@@ -26,11 +26,14 @@ pub trait Engine: Send + Sync + 'static {
     /// Ends a session. Unknown and already ended ones are ignored.
     fn close(&self, viewer: ViewerId, reason: EndReason);
 
-    /// Gives a session's lease back; nothing more is sent to it than keeps it alive. Idempotent.
+    /// Gives a session's leases back; nothing more is sent to it than keeps it alive. Idempotent.
     fn pause(&self, viewer: ViewerId, done: Done);
 
     /// Takes a lease for a session again; it starts with a keyframe. Idempotent.
     fn resume(&self, viewer: ViewerId, done: Done);
+
+    /// Stops a session's sound, or has it again while it is not paused. Idempotent.
+    fn set_muted(&self, viewer: ViewerId, muted: bool, done: Done);
 
     /// Sends on one of a session's data channels. Dropped when either is gone.
     fn send(&self, viewer: ViewerId, channel: ChannelId, message: Message);

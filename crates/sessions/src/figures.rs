@@ -46,5 +46,10 @@ pub(crate) fn second(second: &ViewerSecond) -> SecondFigures {
         plis: link.plis,
         encode_p50_us: encode.map(|encode| encode.p50_us),
         encode_p95_us: encode.map(|encode| encode.p95_us),
+        sound_bps: second.sound.map(|sound| sound.sent_bps),
+        sound_loss_pct: second
+            .sound
+            .and_then(|sound| sound.loss_ppm)
+            .map(|ppm| f64::from(ppm) / 10_000.0),
     }
 }

@@ -16,9 +16,9 @@ use crate::sdpfrag;
 use crate::session::{Ended, Joining, Refused, SessionHandle};
 use control_api::{
     AskResult, CandidateParams, Choice, ClipboardText, ControlAnswer, CreateShareLink, EncoderList,
-    EndReason, HostState, Method, MethodInfo, NoParams, OfferParams, OfferResult, PauseParams,
-    PingResult, PolicyParams, Role, SelectEncoder, SelectSource, SendInput, SessionId, SessionList,
-    SessionParams, ShareLink, ShareLinkId, ShareLinkList, SourceList, StreamChange,
+    EndReason, HostState, Method, MethodInfo, MuteParams, NoParams, OfferParams, OfferResult,
+    PauseParams, PingResult, PolicyParams, Role, SelectEncoder, SelectSource, SendInput, SessionId,
+    SessionList, SessionParams, ShareLink, ShareLinkId, ShareLinkList, SourceList, StreamChange,
     StreamParameters, SubscribeParams, VideoInputState, methods,
 };
 use events::ViewerId;
@@ -83,6 +83,7 @@ handlers! {
     PauseVideo => pause, wants |_| Some(true);
     ResumeVideo => resume, wants |_| Some(false);
     SetVideoStreamPaused => set_paused, wants |params| params["paused"].as_bool();
+    SetAudioMuted => set_muted;
     RequestKeyframe => request_keyframe;
     GetStreamParameters => stream_parameters;
     SetStreamParameters => set_stream_parameters;
@@ -273,6 +274,10 @@ async fn resume(caller: Arc<Caller>, _: NoParams) -> Result<(), RpcError> {
 
 async fn set_paused(caller: Arc<Caller>, params: PauseParams) -> Result<(), RpcError> {
     Ok(session_of(&caller)?.set_paused(params.paused).await?)
+}
+
+async fn set_muted(caller: Arc<Caller>, params: MuteParams) -> Result<(), RpcError> {
+    Ok(session_of(&caller)?.set_muted(params.muted).await?)
 }
 
 async fn request_keyframe(caller: Arc<Caller>, _: NoParams) -> Result<(), RpcError> {

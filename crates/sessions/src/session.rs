@@ -3,7 +3,7 @@
 
 use crate::channels::ChannelFront;
 use crate::desk::InputRefused;
-use crate::engine::{Done, Offer, OfferError};
+use crate::engine::{Done, Engine, Offer, OfferError};
 use crate::hub::{Hub, lock};
 use crate::identity::Identity;
 use crate::room::{Command, Newcomer, Notice, Refusal};
@@ -240,6 +240,26 @@ impl SessionHandle {
         let Inner { viewer, hub, .. } = &*self.0;
         hub.command(Command::Paused(*viewer, paused))
             .map_err(|_| Ended)?;
+        self.tell_engine(|engine, done| match paused {
+            true => engine.pause(*viewer, done),
+            false => engine.resume(*viewer, done),
+        })
+        .await
+    }
+
+    /// Stops its sound, or has it again; returns once that is done. Idempotent.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn set_muted(&self, muted: bool) -> Result<(), Ended> {
+        let viewer = self.0.viewer;
+        self.tell_engine(|engine, done| engine.set_muted(viewer, muted, done))
+            .await
+    }
+
+    /// Tells the engine something about a session that lives, and waits until it is done.
+    async fn tell_engine(&self, tell: impl FnOnce(&dyn Engine, Done)) -> Result<(), Ended> {
+        let hub = &self.0.hub;
         let (done, outcome) = oneshot::channel();
         let done: Done = Box::new(move |lives| {
             // Whoever asked may be gone; the engine did it all the same.
@@ -250,8 +270,7 @@ impl SessionHandle {
             let life = lock(&self.0.life);
             match *life {
                 Life::Over => return Err(Ended),
-                Life::Live { .. } if paused => hub.engine().pause(*viewer, done),
-                Life::Live { .. } => hub.engine().resume(*viewer, done),
+                Life::Live { .. } => tell(hub.engine(), done),
             }
         }
         match tokio::time::timeout(hub.limits().engine, outcome).await {

@@ -4,11 +4,11 @@
 
 use crate::samples::{Samples, micros};
 use crate::second::{
-    LinkSecond, PipelineSecond, PipelineStages, Second, ViewerSecond, ViewerStages,
+    LinkSecond, PipelineSecond, PipelineStages, Second, SoundSecond, ViewerSecond, ViewerStages,
 };
 use events::{
-    Event, FrameEncoded, FrameSent, KeyframeCause, LinkSample, LossRepair, RepairKind, UnitRefused,
-    ViewerId,
+    Event, FrameEncoded, FrameSent, KeyframeCause, LinkSample, LossRepair, RepairKind, SoundSample,
+    UnitRefused, ViewerId,
 };
 use media::{FrameKind, MonoTime};
 use serde::Serialize;
@@ -98,6 +98,8 @@ pub struct Fold {
     window_start: MonoTime,
     window: Window,
     links: BTreeMap<ViewerId, Link>,
+    /// When the sound of each viewer was sampled last.
+    sounds: BTreeMap<ViewerId, MonoTime>,
     frames: BTreeMap<ViewerId, VecDeque<FrameRecord>>,
     frames_seen: u64,
     dropped_before: u64,
@@ -147,6 +149,7 @@ impl Fold {
         self.window_start = now;
         self.window = Window::default();
         self.links.clear();
+        self.sounds.clear();
         self.frames.clear();
         self.latest = None;
         self.dropped_before = dropped;
@@ -167,9 +170,11 @@ impl Fold {
             Event::UnitRefused(refused) => self.refused(refused),
             Event::LossRepair(repair) => self.repaired(repair),
             Event::LinkSample(sample) => self.link(sample),
+            Event::SoundSample(sample) => self.sound(sample),
             Event::ConsumerChange(change) if !change.joined => {
                 self.frames.remove(&change.viewer);
                 self.links.remove(&change.viewer);
+                self.sounds.remove(&change.viewer);
             }
             Event::ConsumerChange(_)
             | Event::PipelineChange(_)
@@ -313,6 +318,22 @@ impl Fold {
         *link.nacks.get_or_insert(0) += sample.nacks;
         *link.plis.get_or_insert(0) += sample.plis;
     }
+
+    fn sound(&mut self, sample: &SoundSample) {
+        let before = self.sounds.insert(sample.viewer, sample.at);
+        let Some(span) = before.map(|at| sample.at.since(at)) else {
+            return;
+        };
+        // Who did not listen for a while was not sampled.
+        let span_us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        let sent_bps = (sample.sent_bytes.saturating_mul(8_000_000)).checked_div(span_us);
+        if let Some(sent_bps) = sent_bps.filter(|_| span <= LINK_FRESH) {
+            self.viewer(sample.viewer).counts.sound = Some(SoundSecond {
+                sent_bps,
+                loss_ppm: sample.loss_ppm,
+            });
+        }
+    }
 }
 
 impl PipelineWindow {
@@ -410,6 +431,7 @@ fn time_of(event: &Event) -> MonoTime {
         Event::SourceChange(event) => event.at,
         Event::LossRepair(event) => event.at,
         Event::LinkSample(event) => event.at,
+        Event::SoundSample(event) => event.at,
     }
 }
 

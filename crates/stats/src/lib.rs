@@ -13,5 +13,6 @@ pub use collector::{Activity, Collector, Error, Reader};
 pub use fold::{Clock, Fold, FrameRecord, Frames};
 pub use samples::Summary;
 pub use second::{
-    LinkSecond, PipelineSecond, PipelineStages, Repairs, Second, ViewerSecond, ViewerStages,
+    LinkSecond, PipelineSecond, PipelineStages, Repairs, Second, SoundSecond, ViewerSecond,
+    ViewerStages,
 };

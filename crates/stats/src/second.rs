@@ -86,6 +86,9 @@ pub struct ViewerSecond {
     pub repairs: Repairs,
     /// The connection, as far as it was sampled.
     pub link: LinkSecond,
+    /// What it hears, if it was sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound: Option<SoundSecond>,
     /// Stage times of the pictures this viewer got.
     pub stages: ViewerStages,
 }
@@ -128,6 +131,17 @@ pub struct LinkSecond {
     /// PLI and FIR.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plis: Option<u32>,
+}
+
+/// What a viewer hears.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SoundSecond {
+    /// Bits a second between the two newest samples, RTP headers included.
+    pub sent_bps: u64,
+    /// Share of packets lost, in millionths.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_ppm: Option<u32>,
 }
 
 /// Stage times of the pictures one viewer got. All but `total` tile it.

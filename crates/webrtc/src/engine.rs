@@ -3,6 +3,7 @@
 use crate::channels::OnChannel;
 use crate::net::NetThread;
 use crate::wire::Wire;
+use audio::AudioPipeline;
 use control_api::EndReason;
 use events::{EventSink, ViewerId, ViewerIds};
 use media::{Bitrate, ChannelId, Message};
@@ -83,7 +84,7 @@ pub type FindPipeline = Box<dyn Fn() -> Result<Arc<Pipeline>, String> + Send>;
 /// Hears of each session's end, on the network thread; must not block.
 pub type OnEnd = Box<dyn Fn(ViewerId, EndReason) + Send>;
 
-/// Hears that a pause or resume is in effect, or (`false`) that there is no such session; on the
+/// Hears that a pause, a resume or a mute is in effect, or (`false`) that there is no such session; on the
 /// network thread; must not block.
 pub type OnDone = Box<dyn FnOnce(bool) + Send>;
 
@@ -111,6 +112,11 @@ pub(crate) enum Command {
         paused: bool,
         on_done: OnDone,
     },
+    Mute {
+        viewer: ViewerId,
+        muted: bool,
+        on_done: OnDone,
+    },
     Keyframe(ViewerId),
     Lead(Option<ViewerId>),
     AcceptTcp(TcpStream),
@@ -128,6 +134,8 @@ pub struct EngineParts {
     pub viewers: ViewerIds,
     /// Finds the pipeline for a new session.
     pub pipeline: FindPipeline,
+    /// The host's sound, if viewers may hear it.
+    pub sound: Option<Arc<AudioPipeline>>,
     /// Hears of data channels and their messages.
     pub on_channel: OnChannel,
     /// Hears of each session's end.
@@ -218,8 +226,8 @@ impl Engine {
         });
     }
 
-    /// Gives the session's lease back: no picture is sent until [`resume`](Self::resume), while the
-    /// connection and its channels live on. Pausing a paused session changes nothing.
+    /// Gives the session's leases back: neither picture nor sound is sent until
+    /// [`resume`](Self::resume), while the connection and its channels live on. Pausing a paused session changes nothing.
     pub fn pause(&self, viewer: ViewerId, on_done: OnDone) {
         self.command(Command::Pause {
             viewer,
@@ -234,6 +242,16 @@ impl Engine {
         self.command(Command::Pause {
             viewer,
             paused: false,
+            on_done,
+        });
+    }
+
+    /// Stops the session's sound, or has it again. It is captured while somebody listens: whoever is
+    /// paused does not. Muting a muted session, or one without sound, changes nothing.
+    pub fn set_muted(&self, viewer: ViewerId, muted: bool, on_done: OnDone) {
+        self.command(Command::Mute {
+            viewer,
+            muted,
             on_done,
         });
     }

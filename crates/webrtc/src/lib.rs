@@ -15,6 +15,7 @@ pub mod rate;
 pub mod recovery;
 mod sender;
 mod session;
+mod sound;
 pub mod tcp;
 mod twins;
 mod video;

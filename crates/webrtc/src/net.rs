@@ -146,6 +146,17 @@ impl NetThread {
                     }
                     on_done(at.is_some());
                 }
+                Command::Mute {
+                    viewer,
+                    muted,
+                    on_done,
+                } => {
+                    let at = self.position(viewer);
+                    if let Some(at) = at {
+                        self.sessions[at].set_muted(muted);
+                    }
+                    on_done(at.is_some());
+                }
                 Command::Keyframe(viewer) => {
                     if let Some(at) = self.position(viewer) {
                         self.sessions[at].request_keyframe(MonoTime::now());
@@ -198,6 +209,7 @@ impl NetThread {
             candidates,
             events: self.parts.events.clone(),
             alarm: self.alarm.clone(),
+            sound: self.parts.sound.clone(),
         };
         let (session, sdp) = Session::answer(parts, sdp, &self.parts.pipeline)?;
         self.sessions.push(session);

@@ -6,16 +6,20 @@ use crate::engine::{EngineConfig, FindPipeline, Flavour, OfferError, SessionOpti
 use crate::negotiation::{Local, Negotiated, negotiate};
 use crate::rate::SentMeter;
 use crate::sender::Track;
+use crate::sound::{Sound, SoundParts, SoundTrack};
 use crate::video::{Measured, Video, VideoParts};
 use crate::wire::Wire;
+use audio::AudioPipeline;
 use control_api::EndReason;
 use events::{EventSink, ViewerId};
 use media::{Bitrate, ChannelId, Message, MonoTime};
 use net::Alarm;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use str0m::bwe::BweKind;
 use str0m::config::DtlsCert;
+use str0m::media::Mid;
 use str0m::rtp::RawPacket;
 use str0m::rtp::rtcp::Rtcp;
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -74,6 +78,8 @@ pub(crate) struct SessionParts {
     pub(crate) events: EventSink,
     pub(crate) on_channel: Rc<OnChannel>,
     pub(crate) alarm: Alarm,
+    /// The host's sound, if viewers may hear it.
+    pub(crate) sound: Option<Arc<AudioPipeline>>,
 }
 
 pub(crate) struct Session {
@@ -83,6 +89,8 @@ pub(crate) struct Session {
     channels: Channels,
     /// Absent where the offer had no video.
     video: Option<Video>,
+    /// Absent where the offer had no audio, or the host has no sound.
+    sound: Option<Sound>,
     bare_headers: bool,
     connected: bool,
     /// Nothing was sent for some time.
@@ -119,8 +127,16 @@ impl Session {
             candidates: parts.candidates.clone(),
             initial_estimate: parts.config.initial_estimate,
             flavour: parts.options.flavour,
+            sound: parts.sound.is_some(),
         };
-        let Negotiated { rtc, answer, track } = negotiate(sdp, local, now)?;
+        let negotiated = negotiate(sdp, local, now)?;
+        let Negotiated {
+            rtc,
+            answer,
+            track,
+            sound,
+        } = negotiated;
+        let sound = sound.and_then(|track| make_sound(&parts, track, now));
         let video = track.map(|track| make_video(&parts, track, find_pipeline, now));
         let mut session = Self {
             viewer: parts.viewer,
@@ -128,6 +144,7 @@ impl Session {
             config: parts.config,
             channels: Channels::new(parts.viewer, parts.on_channel),
             video: video.transpose()?,
+            sound,
             bare_headers: parts.options.flavour == Flavour::JetKvm,
             connected: false,
             quiet: false,
@@ -190,6 +207,9 @@ impl Session {
     /// Gives the lease back or takes one again. The estimator pads an idle stream by what it
     /// believes the link carries, so during a pause it is made to believe in nothing.
     pub(crate) fn set_paused(&mut self, paused: bool, now: MonoTime) {
+        if let Some(sound) = &mut self.sound {
+            sound.set_paused(paused);
+        }
         let Some(video) = self.video.as_mut().filter(|v| v.is_paused() != paused) else {
             return;
         };
@@ -210,6 +230,13 @@ impl Session {
         tracing::debug!(viewer = self.viewer.0, paused, "pictures");
     }
 
+    /// Gives the lease on the sound back, or takes one again, with the next [`drive`](Self::drive).
+    pub(crate) const fn set_muted(&mut self, muted: bool) {
+        if let Some(sound) = &mut self.sound {
+            sound.set_muted(muted);
+        }
+    }
+
     pub(crate) fn request_keyframe(&mut self, now: MonoTime) {
         if let Some(video) = &mut self.video {
             video.request_keyframe(now);
@@ -220,7 +247,9 @@ impl Session {
     pub(crate) fn wake_at(&self) -> MonoTime {
         let video = self.video.as_ref().and_then(Video::wake_at);
         let exchange = self.exchange_at();
-        let at = video.map_or(exchange, |at| at.min(exchange));
+        let sound = self.sound.as_ref();
+        let sound = sound.and_then(|sound| sound.wake_at(self.connected));
+        let at = video.into_iter().chain(sound).fold(exchange, MonoTime::min);
         at.min(self.heard_at + self.patience())
     }
 
@@ -253,6 +282,12 @@ impl Session {
         }
         if now.since(self.heard_at) >= self.patience() {
             return Err(EndReason::Timeout);
+        }
+        if let Some(sound) = &mut self.sound {
+            sound.tend(&mut self.rtc, self.connected, now);
+            if sound.write(&mut self.rtc) {
+                self.exchange(now, wire)?;
+            }
         }
         if let Some(video) = &mut self.video {
             video.tend(self.connected, now)?;
@@ -382,6 +417,11 @@ impl Session {
                 self.on_estimate(estimate, now);
             }
             Event::RawPacket(packet) => self.on_raw(*packet, now),
+            Event::MediaEgressStats(stats) if self.is_sound(stats.mid) => {
+                if let Some(sound) = &mut self.sound {
+                    sound.sample(stats.loss, now);
+                }
+            }
             Event::MediaEgressStats(stats) => {
                 let link = Measured {
                     rtt: stats.rtt,
@@ -398,6 +438,10 @@ impl Session {
             _ => {}
         }
         Ok(())
+    }
+
+    fn is_sound(&self, mid: Mid) -> bool {
+        self.sound.as_ref().is_some_and(|sound| sound.mid() == mid)
     }
 
     fn on_connected(&mut self) {
@@ -427,6 +471,11 @@ impl Session {
     }
 
     fn on_raw(&mut self, packet: RawPacket, now: MonoTime) {
+        if let (RawPacket::RtpTx(header, payload), Some(sound)) = (&packet, &mut self.sound)
+            && sound.packet_sent(header, payload.len())
+        {
+            return;
+        }
         let Some(video) = &mut self.video else { return };
         match packet {
             RawPacket::RtpTx(header, payload) => video.packet_sent(&header, payload.len(), now),
@@ -450,12 +499,26 @@ impl Session {
         if let Some(video) = &mut self.video {
             video.end();
         }
+        if let Some(sound) = &mut self.sound {
+            sound.end();
+        }
         self.channels.close_all();
     }
 }
 
 fn rate(bitrate: Bitrate) -> str0m::bwe::Bitrate {
     str0m::bwe::Bitrate::bps(u64::from(bitrate.bps()))
+}
+
+fn make_sound(parts: &SessionParts, track: SoundTrack, now: MonoTime) -> Option<Sound> {
+    let parts = SoundParts {
+        viewer: parts.viewer,
+        pipeline: parts.sound.clone()?,
+        track,
+        events: parts.events.clone(),
+        alarm: parts.alarm.clone(),
+    };
+    Some(Sound::new(parts, now))
 }
 
 fn make_video(

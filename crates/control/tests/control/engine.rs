@@ -47,6 +47,7 @@ struct Live {
     ended: oneshot::Sender<EndReason>,
     /// It holds its lease.
     leased: bool,
+    muted: bool,
 }
 
 pub struct FakeEngine {
@@ -124,6 +125,7 @@ impl FakeEngine {
         let live = Live {
             ended: offer.ended,
             leased: true,
+            muted: false,
         };
         self.live.lock().unwrap().insert(viewer, live);
         let sdp = format!("answer {}", viewer.0);
@@ -136,6 +138,14 @@ impl FakeEngine {
     fn report(&self, event: Event) {
         // At the end of a test nobody listens any more.
         let _ = self.events.lock().unwrap().send(event);
+    }
+
+    pub fn muted(&self, viewer: ViewerId) -> Option<bool> {
+        self.live
+            .lock()
+            .unwrap()
+            .get(&viewer)
+            .map(|live| live.muted)
     }
 
     fn set_lease(&self, viewer: ViewerId, leased: bool, done: Done) {
@@ -193,6 +203,13 @@ impl Engine for FakeEngine {
 
     fn resume(&self, viewer: ViewerId, done: Done) {
         self.set_lease(viewer, true, done);
+    }
+
+    fn set_muted(&self, viewer: ViewerId, muted: bool, done: Done) {
+        let mut live = self.live.lock().unwrap();
+        let lives = live.get_mut(&viewer).map(|live| live.muted = muted);
+        drop(live);
+        done(lives.is_some());
     }
 
     fn send(&self, viewer: ViewerId, channel: ChannelId, message: Message) {

@@ -64,6 +64,23 @@ fn a_pause_is_answered_once_it_is_done_and_shown_to_all() {
 }
 
 #[test]
+fn each_session_mutes_itself_and_a_viewer_may() {
+    let host = Host::open();
+    let (mut page, viewer) = host.watching("");
+    let (_other, another) = host.watching("");
+    page.ok("setAudioMuted", &json!({"muted": true}));
+    assert_eq!(host.engine.muted(viewer), Some(true));
+    assert_eq!(host.engine.muted(another), Some(false));
+    page.ok("setAudioMuted", &json!({"muted": false}));
+    assert_eq!(host.engine.muted(viewer), Some(false));
+    let wrong = page.send("setAudioMuted", &json!({"muted": "yes"}));
+    assert_eq!(page.answer(wrong)["error"]["code"], -32602);
+    let mut idle = host.page_with("");
+    let call = idle.send("setAudioMuted", &json!({"muted": true}));
+    assert_eq!(idle.answer(call)["error"]["code"], -32001);
+}
+
+#[test]
 fn a_resume_in_the_queue_takes_no_lease_after_the_end() {
     let host = Host::open();
     let (mut page, viewer) = host.watching("");

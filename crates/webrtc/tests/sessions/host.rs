@@ -1,5 +1,6 @@
 //! The host's side: an engine, one pipeline of scripted pictures, and everything they tell.
 
+use audio::{AudioOptions, AudioPipeline};
 use capture::{Source, SourceError, SourceInfo, SourceRequest, StopSignal, Synthetic};
 use encode::scripted::Scripted;
 use events::{Event, EventRing, ViewerId};
@@ -16,6 +17,8 @@ use webrtc::{
 /// Nothing takes this long, on any machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const FPS: u32 = 30;
+/// A host that gives viewers no sound.
+pub(crate) const DEAF: &str = "deaf";
 
 /// What the host heard.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +62,7 @@ pub(crate) struct Host {
     // Sessions end before the pipeline.
     pub(crate) engine: Engine,
     pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) sound: Arc<AudioPipeline>,
     pub(crate) events: EventRing,
     heard: Receiver<Heard>,
 }
@@ -113,6 +117,22 @@ impl Host {
 
     /// A host that gives up silent clients after this time.
     pub(crate) fn patient(screen: Screen, idle_timeout: Duration) -> Self {
+        Self::with(screen, idle_timeout, "tone")
+    }
+
+    /// A host whose viewers hear this, or have nothing to hear.
+    pub(crate) fn sounding(screen: Screen, sound: &str) -> Self {
+        Self::with(screen, PATIENCE, sound)
+    }
+
+    fn with(screen: Screen, idle_timeout: Duration, sound: &str) -> Self {
+        let for_viewers = sound != DEAF;
+        let spec = if for_viewers { sound } else { "none" };
+        let options = AudioOptions {
+            spec: spec.parse().unwrap(),
+            ..AudioOptions::default()
+        };
+        let sound = Arc::new(AudioPipeline::new(options, |_| {}));
         let (sink, events) = EventRing::new(1 << 16);
         let pipeline = Arc::new(start_pipeline(screen, sink.clone()));
         let (tell, heard) = channel();
@@ -126,6 +146,7 @@ impl Host {
             events: sink,
             viewers: events::ViewerIds::default(),
             pipeline: Box::new(move || Ok(Arc::clone(&found))),
+            sound: for_viewers.then(|| Arc::clone(&sound)),
             on_channel: Box::new(move |viewer, event| {
                 // A test that heard enough hangs up.
                 let _ = tell.send(match event {
@@ -145,6 +166,7 @@ impl Host {
         Self {
             engine: Engine::start(parts).unwrap(),
             pipeline,
+            sound,
             events,
             heard,
         }
@@ -181,6 +203,25 @@ impl Host {
             self.engine.resume(viewer, on_done);
         }
         told.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Mutes or unmutes, and waits until the engine heard of it.
+    pub(crate) fn set_muted(&self, viewer: ViewerId, muted: bool) -> bool {
+        let (tell, told) = channel();
+        let on_done = Box::new(move |known| tell.send(known).unwrap());
+        self.engine.set_muted(viewer, muted, on_done);
+        told.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Waits until so many listen; nothing is captured when nobody does.
+    pub(crate) fn expect_listeners(&self, count: usize) {
+        let until = Instant::now() + PATIENCE;
+        let listeners = || -> usize { self.sound.status().iter().map(|s| s.consumers).sum() };
+        while listeners() != count || (count == 0 && !self.sound.status().is_empty()) {
+            let status = self.sound.status();
+            assert!(Instant::now() < until, "{status:?}, not {count}");
+            std::thread::yield_now();
+        }
     }
 
     /// Waits until the pipeline has so many consumers.

@@ -7,3 +7,4 @@ mod flavours;
 mod host;
 mod pause;
 mod peer;
+mod sound;

@@ -30,13 +30,21 @@ fn first_is_keyframe(peer: &mut Peer) {
 fn settle(peer: &mut Peer) {
     peer.spend(Duration::from_millis(500));
     peer.packets.clear();
+    peer.sound.clear();
 }
 
 #[test]
 fn a_paused_session_sends_at_most_a_hundred_bytes_a_second_while_input_flows() {
     const SECONDS: u64 = 8;
     let host = Host::start(Screen::Moving);
-    let mut peer = watcher(&host);
+    let wish = Wish {
+        audio: true,
+        channels: vec![channel("input")],
+        ..Wish::default()
+    };
+    let mut peer = Peer::connect(&host, wish);
+    first_is_keyframe(&mut peer);
+    peer.sound();
     peer.spend(Duration::from_secs(2));
     let inner = peer.channel("input");
     assert!(host.set_paused(peer.viewer, true));
@@ -57,6 +65,7 @@ fn a_paused_session_sends_at_most_a_hundred_bytes_a_second_while_input_flows() {
     println!("{:.1} B/s of RTP and RTCP in a pause", bytes / seconds);
     assert!(bytes <= 100.0 * seconds, "{bytes} bytes in {seconds} s");
     assert_eq!(peer.packets.len(), 0, "pictures in a pause");
+    assert_eq!(peer.sound.len(), 0, "sound in a pause");
     for n in 0..said {
         let data = peer.wait("input", |_| match host.try_hear()? {
             Heard::Message(_, _, _, data) => Some(data),

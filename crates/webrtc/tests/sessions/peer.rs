@@ -4,11 +4,12 @@ use crate::host::{Host, PATIENCE};
 use events::ViewerId;
 use std::collections::{HashMap, VecDeque};
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use str0m::channel::{ChannelConfig, ChannelId};
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpPacket;
+use str0m::rtp::rtcp::SenderInfo;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use webrtc::Flavour;
 
@@ -28,6 +29,18 @@ pub(crate) struct Packet {
     pub(crate) timestamp: u32,
     /// It begins a unit, and the unit is a keyframe.
     pub(crate) keyframe: bool,
+    pub(crate) captured: Option<SystemTime>,
+}
+
+/// A packet of sound.
+#[derive(Clone, Debug)]
+pub(crate) struct SoundPacket {
+    pub(crate) payload_type: u8,
+    pub(crate) sequence: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) marker: bool,
+    pub(crate) captured: Option<SystemTime>,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// A message that came.
@@ -43,17 +56,21 @@ pub(crate) struct Peer {
     pub(crate) closed: Vec<ChannelId>,
     pub(crate) messages: VecDeque<Text>,
     pub(crate) packets: VecDeque<Packet>,
+    pub(crate) sound: VecDeque<SoundPacket>,
+    pub(crate) reports: Vec<(Mid, SenderInfo)>,
     pub(crate) came: Came,
     /// Loses packets of channels on both ways, in hundredths.
     pub(crate) loses_percent: u32,
     chance: fastrand::Rng,
-    mid: Option<Mid>,
+    pub(crate) video: Option<Mid>,
+    pub(crate) audio: Option<Mid>,
 }
 
 /// What a client offers.
 pub(crate) struct Wish<'a> {
     pub(crate) flavour: Flavour,
     pub(crate) video: bool,
+    pub(crate) audio: bool,
     pub(crate) channels: Vec<ChannelConfig>,
     pub(crate) config: RtcConfig,
     /// Changes the answer before it is taken.
@@ -65,6 +82,7 @@ impl Default for Wish<'_> {
         Self {
             flavour: Flavour::Page,
             video: true,
+            audio: false,
             channels: Vec::new(),
             config: RtcConfig::new(),
             edit: &|answer| answer,
@@ -107,9 +125,12 @@ impl Peer {
         let local = socket.local_addr().unwrap();
         rtc.add_local_candidate(Candidate::host(local, "udp").unwrap());
         let mut api = rtc.sdp_api();
-        let mid = wish
+        let video = wish
             .video
             .then(|| api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None));
+        let audio = wish
+            .audio
+            .then(|| api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None));
         for config in wish.channels {
             api.add_channel_with_config(config);
         }
@@ -128,10 +149,13 @@ impl Peer {
             closed: Vec::new(),
             messages: VecDeque::new(),
             packets: VecDeque::new(),
+            sound: VecDeque::new(),
+            reports: Vec::new(),
             came: Came::default(),
             loses_percent: 0,
             chance: fastrand::Rng::with_seed(7),
-            mid,
+            video,
+            audio,
         };
         (peer, answer)
     }
@@ -199,9 +223,38 @@ impl Peer {
             Event::ChannelData(data) => {
                 self.messages.push_back((data.id, data.binary, data.data));
             }
+            Event::RtpPacket(packet) if self.is_sound(&packet) => self.on_sound(&packet),
             Event::RtpPacket(packet) => self.on_packet(&packet),
+            Event::SenderFeedback(report) => {
+                self.reports.push((report.mid, report.sender_info));
+            }
             _ => {}
         }
+    }
+
+    fn is_sound(&mut self, packet: &RtpPacket) -> bool {
+        let mut api = self.rtc.direct_api();
+        let mid = api
+            .stream_rx(&packet.header.ssrc)
+            .map(|stream| stream.mid());
+        mid.is_some() && mid == self.audio
+    }
+
+    fn on_sound(&mut self, packet: &RtpPacket) {
+        let captured = packet.header.ext_vals.abs_capture_time;
+        self.sound.push_back(SoundPacket {
+            payload_type: *packet.header.payload_type,
+            sequence: *packet.seq_no,
+            timestamp: packet.header.timestamp,
+            marker: packet.header.marker,
+            captured: captured.map(|time| time.capture_time),
+            payload: packet.payload.to_vec(),
+        });
+    }
+
+    /// The next packet of sound.
+    pub(crate) fn sound(&mut self) -> SoundPacket {
+        self.wait("sound", |peer| peer.sound.pop_front())
     }
 
     fn on_packet(&mut self, packet: &RtpPacket) {
@@ -210,6 +263,11 @@ impl Peer {
             payload_type: *packet.header.payload_type,
             timestamp: packet.header.timestamp,
             keyframe: begun_type(&packet.payload) == Some(KEYFRAME),
+            captured: packet
+                .header
+                .ext_vals
+                .abs_capture_time
+                .map(|t| t.capture_time),
         });
     }
 
@@ -264,7 +322,7 @@ impl Peer {
 
     /// Asks for a keyframe by RTCP.
     pub(crate) fn ask_keyframe(&mut self) {
-        let mid = self.mid.expect("video");
+        let mid = self.video.expect("video");
         let mut api = self.rtc.direct_api();
         let stream = api.stream_rx_by_mid(mid, None).expect("a stream");
         stream.request_keyframe(KeyframeRequestKind::Pli);
