@@ -15,15 +15,16 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
   "--disable-quic",
-  "--autoplay-policy=no-user-gesture-required",
 ];
+/** Most tests look at what comes, not at whether a person allowed it to be heard. */
+const AUTOPLAY = "--autoplay-policy=no-user-gesture-required";
 
 const WINDOW = { width: 1024, height: 640 };
 
 /** One browser process with its children. */
 export class Browser {
-  /** Starts one; `namespace` is where its network is. */
-  static async start(rig, { namespace } = {}) {
+  /** Starts one; `namespace` is where its network is, `autoplay` whether sound needs no touch. */
+  static async start(rig, { namespace, autoplay = true } = {}) {
     const directory = await rig.directory();
     const files = { start: join(directory, "chromium"), pid: join(directory, "pid") };
     // The process that writes its number becomes the browser, so that it can be killed like one.
@@ -31,7 +32,8 @@ export class Browser {
     const script = `#!/bin/sh\necho $$ >"${files.pid}"\nexec ${inside}${PROGRAM} "$@"\n`;
     await writeFile(files.start, script);
     await chmod(files.start, 0o755);
-    const playwright = await chromium.launch({ executablePath: files.start, args: FLAGS });
+    const args = autoplay ? [...FLAGS, AUTOPLAY] : FLAGS;
+    const playwright = await chromium.launch({ executablePath: files.start, args });
     const browser = new Browser(rig, playwright);
     rig.atEnd(() => playwright.close());
     browser.pid = Number(await readFile(files.pid, "utf8"));
@@ -46,7 +48,7 @@ export class Browser {
     const profile = `--user-data-dir=${await rig.directory()}`;
     const window = `--window-size=${WINDOW.width},${WINDOW.height}`;
     const flags = ["--headless", "--remote-debugging-port=0", profile, window];
-    const child = rig.spawn(PROGRAM, [...FLAGS, ...flags], { name: "chromium" });
+    const child = rig.spawn(PROGRAM, [...FLAGS, AUTOPLAY, ...flags], { name: "chromium" });
     const [, address] = await child.errorLine(/^DevTools listening on (\S+)/);
     const playwright = await chromium.connectOverCDP(address, { noDefaults: true });
     const browser = new Browser(rig, playwright, playwright.contexts()[0]);

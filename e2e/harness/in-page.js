@@ -137,7 +137,9 @@ function observe({ fingerprints = false }) {
     constructor(...settings) {
       super(...settings);
       connections++;
-      this.addEventListener("track", ({ track }) => void decoded.readAll(track.clone()));
+      this.addEventListener("track", ({ track }) => {
+        if (track.kind === "video") void decoded.readAll(track.clone());
+      });
     }
 
     createDataChannel(label, options) {

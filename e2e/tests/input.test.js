@@ -199,7 +199,7 @@ scenario("the mouse points at the very pixel, clicks, turns and, locked, moves b
     await seen(...clicks);
   }
 
-  await press(page, "Control+Alt+Shift+KeyM");
+  await press(page, "Control+Alt+Shift+KeyB");
   await page.waitForFunction(() => document.pointerLockElement !== null);
   const before = await x.state();
   for (const [dx, dy] of [[7, 0], [0, 5], [-3, 11], [40, -2]]) {

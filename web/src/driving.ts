@@ -336,7 +336,7 @@ export class Driving {
   #mouseLockChanged(): void {
     const { isLocked } = this.capture.pointer;
     const escape = document.fullscreenElement && this.capture.locksKeyboard ? "Hold Esc" : "Press Esc";
-    const text = `The mouse is locked to the picture. ${escape}, or ${HOST_KEYS} + M, to free it.`;
+    const text = `The mouse is locked to the picture. ${escape}, or ${HOST_KEYS} + B, to free it.`;
     this.#tell("hint", isLocked ? { text, icon: "mouse", forMs: SHORT_MS } : undefined);
     this.#show();
   }

@@ -1,6 +1,7 @@
 //! `window.heliostat`: what tests and tools may look at. Nothing can be changed through it.
 
 import type { FrameRecord } from "./frames";
+import type { SoundState } from "./sound";
 import type { ViewerState } from "./state";
 
 /** The parts that can be looked at, always as they are now. */
@@ -13,6 +14,9 @@ export interface Inspected {
   /** Whether input goes from here to the host. */
   readonly driving: boolean;
   readonly track: MediaStreamTrack | undefined;
+  /** What plays the sound. */
+  readonly audio: HTMLAudioElement;
+  readonly sound: SoundState;
   /** The last joined frames, oldest first; gathered only while the statistics are open. */
   readonly frames: FrameRecord[];
 }

@@ -9,6 +9,7 @@ import type { News } from "./news";
 import { Pause } from "./pause";
 import type { HostState, VideoInputState } from "./protocol";
 import { pageCommand, type PageCommand } from "./shortcuts";
+import { Sound } from "./sound";
 import { Statistics, type Snapshot } from "./statistics";
 import { Banners } from "./ui/banners";
 import { Card } from "./ui/card";
@@ -17,7 +18,9 @@ import { Overlay } from "./ui/overlay";
 import { Settings } from "./ui/settings";
 import { Share } from "./ui/share";
 import { canGoFullscreen, Stage, toggleFullscreen } from "./ui/stage";
+import { element } from "./ui/dom";
 import { Toolbar, type Command } from "./ui/toolbar";
+import { Volume } from "./ui/volume";
 import { Viewer } from "./viewer";
 import { cardText, noticeText, pausedText, TOUCH_TO_PLAY } from "./words";
 
@@ -34,6 +37,16 @@ export class Page {
   readonly #pause = new Pause(
     (paused) => this.#pauseChanged(paused),
     () => this.#showPause(),
+  );
+  readonly #speaker = element("audio");
+  readonly #sound = new Sound(
+    this.#speaker,
+    (wanted) => this.#viewer.mute(!wanted),
+    () => this.#showSound(),
+  );
+  readonly #volume = new Volume(
+    (volume) => this.#sound.setVolume(volume),
+    () => this.#driving.capture.wantsKeyboard && this.#driving.capture.takeKeyboard(),
   );
   readonly #card = new Card(() => this.#act());
   readonly #banners = new Banners();
@@ -58,8 +71,9 @@ export class Page {
     this.#viewer = new Viewer({
       state: () => this.#stateChanged(),
       news: (news) => this.#take(news),
-      stream: ({ track }) => {
+      stream: ({ track, sound }) => {
         this.#statistics.restart();
+        this.#sound.play(sound);
         this.#stage.play(track, () => this.#viewer.pictureShown());
       },
       ending: () => this.#stage.keepPicture(),
@@ -77,6 +91,7 @@ export class Page {
     );
     this.#overlay.setFramesKnown(this.#statistics.framesKnown);
     this.#toolbar = new Toolbar(this.#commands(), () => this.#driving.control());
+    if (this.#sound.hasVolume) this.#toolbar.putBehind("sound", this.#volume.root);
     this.#settings = new Settings(request);
     this.#share = new Share(request);
     this.#driving = new Driving({
@@ -126,6 +141,7 @@ export class Page {
     this.#listen();
     this.#roomChanged();
     this.#moonlightChanged();
+    this.#showSound();
     this.#toolbar.wake();
   }
 
@@ -144,8 +160,9 @@ export class Page {
         toggles: true,
         run: () => this.#driving.touchKeyboard.toggle(),
       },
-      command("mouseLock", { icon: "mouse", label: "Lock the mouse", keys: "M", toggles: true }),
+      command("mouseLock", { icon: "mouse", label: "Lock the mouse", keys: "B", toggles: true }),
       command("paste", { icon: "paste", label: "Paste as text", keys: "V", toggles: false }),
+      command("sound", { icon: "sound", label: "Mute", keys: "M", toggles: false }),
       command("pause", { icon: "pause", label: "Pause", keys: "P", toggles: true }),
       command("settings", { icon: "settings", label: "Stream settings", keys: "O", toggles: true }),
       command("share", { icon: "link", label: "Share by link", keys: "L", toggles: false }),
@@ -166,6 +183,7 @@ export class Page {
       actual: () => this.#toggleActualPixels(),
       fullscreen: () => toggleFullscreen(this.#stage.video),
       help: () => this.#help.toggle(),
+      sound: () => this.#sound.toggle(),
       pause: () => this.#pause.setByUser(!this.#pause.has("user")),
       people: () => driving.people.toggle(),
       settings: () => this.#settings.toggle(),
@@ -186,6 +204,8 @@ export class Page {
     const { capture } = this.#driving;
     const toolbar = this.#toolbar;
     addEventListener("keydown", (event) => this.#keyPressed(event));
+    // Whatever a person does here may be what the browser waits for before it plays sound.
+    for (const kind of ["pointerup", "keyup"]) addEventListener(kind, () => this.#sound.touched(), true);
     addEventListener("pointermove", (event) => {
       // A bar that rises at every motion would cover what is driven.
       if (event.pointerType !== "touch" && !capture.isEngaged) toolbar.wake();
@@ -337,6 +357,7 @@ export class Page {
     switch (news.kind) {
       case "host":
         this.#host = news.host;
+        this.#sound.setAvailable(news.host.sound?.available === true);
         if (news.host.version) this.#help.setVersion(news.host.version);
         return this.#showCaption();
       case "video-input":
@@ -380,6 +401,28 @@ export class Page {
       this.#showState();
     }, SLATE_DUE_MS);
     this.#stage.nextPicture(() => this.#awaitSlate());
+  }
+
+  /** Without sound on the host there is nothing to see. */
+  #showSound(): void {
+    const { available, muted, blocked, volume } = this.#sound.state;
+    const toolbar = this.#toolbar;
+    const silent = muted || blocked;
+    toolbar.setShown("sound", available);
+    this.#volume.root.hidden = !available;
+    toolbar.setIcon("sound", silent ? "muted" : "sound");
+    toolbar.describe("sound", silent ? "Sound on" : "Mute");
+    this.#volume.show(muted ? 0 : volume);
+    const hears = available && blocked;
+    const touch = matchMedia("(pointer: coarse)").matches;
+    const action = {
+      label: touch ? "Tap for sound" : "Click for sound",
+      keys: "M",
+      primary: true,
+      run: () => this.#sound.touched(),
+    };
+    const text = "The browser holds the sound back until you ask for it.";
+    this.#banners.show("sound", hears ? { text, icon: "muted", actions: [action] } : undefined);
   }
 
   #showCaption(): void {
@@ -436,8 +479,13 @@ export class Page {
     const pause = this.#pause;
     const driving = this.#driving;
     const { video } = this.#stage;
+    const sound = this.#sound;
     expose({
       video,
+      audio: this.#speaker,
+      get sound() {
+        return sound.state;
+      },
       get pc() {
         return viewer.peer?.pc;
       },

@@ -1,4 +1,4 @@
-//! The browser's peer connection, set up to receive one video with as little delay as it can.
+//! The browser's peer connection, set up to receive one video, and its sound, with as little delay as it can.
 //! Everything a browser may lack is asked for and left out where it is missing.
 
 import type { InputChannels } from "./input/sender";
@@ -33,6 +33,8 @@ export interface PeerEvents {
 export interface Peer {
   readonly pc: RTCPeerConnection;
   readonly track: MediaStreamTrack;
+  /** Silent where the host has no sound. */
+  readonly sound: MediaStreamTrack;
   readonly channels: InputChannels;
   /** The offer to send; it is applied here as well. */
   offer(): Promise<string>;
@@ -49,8 +51,11 @@ export function openPeer(events: PeerEvents): Peer {
   const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   const transceiver = pc.addTransceiver("video", { direction: "recvonly" });
   preferH264(transceiver, codecs);
-  negotiateExtensions(transceiver);
-  playWithoutDelay(transceiver.receiver);
+  const sound = pc.addTransceiver("audio", { direction: "recvonly" });
+  for (const one of [transceiver, sound]) {
+    negotiateExtensions(one);
+    playWithoutDelay(one.receiver);
+  }
   const channels = openChannels(pc, events);
 
   pc.onconnectionstatechange = () => events.state(pc.connectionState);
@@ -60,11 +65,13 @@ export function openPeer(events: PeerEvents): Peer {
   return {
     pc,
     track: transceiver.receiver.track,
+    sound: sound.receiver.track,
     channels,
     async offer() {
-      const offer = await pc.createOffer();
-      await pc.setLocalDescription(offer);
-      return offer.sdp ?? "";
+      const { type, sdp = "" } = await pc.createOffer();
+      const offer = inStereo(sdp);
+      await pc.setLocalDescription({ type, sdp: offer });
+      return offer;
     },
     accept: (sdp) => pc.setRemoteDescription({ type: "answer", sdp }),
     close() {
@@ -86,6 +93,15 @@ function openChannels(pc: RTCPeerConnection, events: PeerEvents): InputChannels 
     if (request) events.device(request);
   };
   return { input, motion };
+}
+
+/** Some browsers play what is sent in stereo on both sides alike unless they are told otherwise. */
+export function inStereo(sdp: string): string {
+  const opus = [...sdp.matchAll(/^a=rtpmap:(\d+) opus\/48000\/2/gim)].map(([, type]) => type);
+  return sdp.replace(/^(a=fmtp:(\d+) )(.*)$/gm, (line, start: string, type: string, format: string) => {
+    const isMeant = opus.includes(type) && !/(^|;)\s*stereo=/.test(format);
+    return isMeant ? `${start}stereo=1;${format}` : line;
+  });
 }
 
 function isH264({ mimeType }: RTCRtpCodec): boolean {

@@ -14,6 +14,8 @@ export interface HostState {
   fps?: number;
   bitrateBps?: number;
   viewers?: number;
+  /** The host's sound; absent where it has none, or does not know yet. */
+  sound?: { available?: boolean; detail?: string };
 }
 
 const SOURCE_ERRORS = ["no_signal", "no_lock", "out_of_range"] as const;
@@ -67,6 +69,8 @@ const SECOND_FIELDS = [
   "invalidations",
   "encodeP50Us",
   "encodeP95Us",
+  "soundBps",
+  "soundLossPct",
 ] as const;
 
 /** The host's numbers of one second. */
@@ -79,6 +83,10 @@ export function readHostState(params: unknown): HostState {
     ...numbers(params, ["width", "height", "fps", "bitrateBps", "viewers"]),
     source: strings(field(params, "source"), ["name", "detail"]),
     encoder: strings(field(params, "encoder"), ["name", "reason"]),
+    sound: {
+      ...booleans(field(params, "sound"), ["available"]),
+      ...strings(field(params, "sound"), ["detail"]),
+    },
   };
 }
 

@@ -17,6 +17,18 @@ export interface ReceiverSecond {
   framesDropped?: number;
   nacks?: number;
   plis?: number;
+  /** Absent without sound. */
+  sound?: SoundSecond;
+}
+
+/** The browser's view of the sound. */
+export interface SoundSecond {
+  bitrateBps?: number;
+  lost?: number;
+  /** Of a hundred samples, those that the browser made up because a packet was missing. */
+  concealedPct?: number;
+  /** Average time that a sample waited in the jitter buffer. */
+  bufferMs?: number;
 }
 
 const COUNTERS = [
@@ -30,23 +42,27 @@ const COUNTERS = [
   "framesDropped",
   "nackCount",
   "pliCount",
+  "totalSamplesReceived",
+  "concealedSamples",
+  "silentConcealedSamples",
 ] as const;
 type Counters = Partial<Record<(typeof COUNTERS)[number], number>>;
 
 /** Remembers the last reading of one peer connection. */
 export class ReceiverStats {
   #last: Counters | undefined;
+  #lastSound: Counters | undefined;
 
   /** Digests one report. */
   read(report: Iterable<readonly [string, unknown]>): ReceiverSecond {
     const stats = new Map(report) as Map<string, Stat>;
-    const inbound = find(stats, (stat) => stat["type"] === "inbound-rtp" && stat["kind"] === "video");
+    const inbound = findInbound(stats, "video");
     const second: ReceiverSecond = {};
     readPath(stats, second);
+    this.#readSound(stats, second);
     if (!inbound) return second;
     readNames(stats, inbound, second);
-    const now: Counters = {};
-    for (const key of COUNTERS) assign(now, key, numberOf(inbound, key));
+    const now = countersOf(inbound);
     if (this.#last) compare(this.#last, now, second);
     this.#last = now;
     return second;
@@ -55,14 +71,57 @@ export class ReceiverStats {
   /** Forgets the last reading: the next is of another peer connection. */
   reset(): void {
     this.#last = undefined;
+    this.#lastSound = undefined;
+  }
+
+  #readSound(stats: Map<string, Stat>, second: ReceiverSecond): void {
+    const inbound = findInbound(stats, "audio");
+    if (!inbound) return;
+    const now = countersOf(inbound);
+    const sound = this.#lastSound && compareSound(this.#lastSound, now);
+    if (sound) second.sound = sound;
+    this.#lastSound = now;
   }
 }
 
-function compare(last: Counters, now: Counters, second: ReceiverSecond): void {
-  const grown = (key: keyof Counters): number | undefined => {
+function findInbound(stats: Map<string, Stat>, kind: string): Stat | undefined {
+  return find(stats, (stat) => stat["type"] === "inbound-rtp" && stat["kind"] === kind);
+}
+
+function countersOf(inbound: Stat): Counters {
+  const now: Counters = {};
+  for (const key of COUNTERS) assign(now, key, numberOf(inbound, key));
+  return now;
+}
+
+function growth(last: Counters, now: Counters): (key: keyof Counters) => number | undefined {
+  return (key) => {
     const [before, after] = [last[key], now[key]];
     return before === undefined || after === undefined ? undefined : after - before;
   };
+}
+
+/** Nothing where none came: whoever does not listen has no figures. */
+function compareSound(last: Counters, now: Counters): SoundSecond | undefined {
+  const grown = growth(last, now);
+  const [elapsedMs, bytes] = [grown("timestamp"), grown("bytesReceived")];
+  if (elapsedMs === undefined || elapsedMs <= 0 || !bytes) return undefined;
+  const sound: SoundSecond = { bitrateBps: (bytes * 8000) / elapsedMs };
+  assign(sound, "lost", grown("packetsLost"));
+  const samples = grown("totalSamplesReceived");
+  const concealed = grown("concealedSamples");
+  if (samples && concealed !== undefined) {
+    // What is made up in silence is silence, and nothing is missing.
+    const audible = concealed - (grown("silentConcealedSamples") ?? 0);
+    sound.concealedPct = (Math.max(0, audible) * 100) / samples;
+  }
+  const [delayS, emitted] = [grown("jitterBufferDelay"), grown("jitterBufferEmittedCount")];
+  if (delayS !== undefined && emitted) sound.bufferMs = (delayS * 1000) / emitted;
+  return sound;
+}
+
+function compare(last: Counters, now: Counters, second: ReceiverSecond): void {
+  const grown = growth(last, now);
   const elapsedMs = grown("timestamp");
   if (elapsedMs === undefined || elapsedMs <= 0) return;
   const perSecond = (count: number | undefined) =>

@@ -53,6 +53,7 @@ export class Session {
   #pings = 0;
   #watchingStats = false;
   #paused = false;
+  #muted = false;
   #heartbeat: Timer | undefined;
   #deadline: Timer | undefined;
 
@@ -89,6 +90,13 @@ export class Session {
   pause(paused: boolean): void {
     this.#paused = paused;
     if (this.#answered) this.#tellPaused();
+  }
+
+  /** Stops the sound, or has it again. What is asked before the answer is told with it. */
+  mute(muted: boolean): void {
+    if (muted === this.#muted) return;
+    this.#muted = muted;
+    if (this.#answered) this.#tellMuted();
   }
 
   /** Asks the host; fails like the connection does. */
@@ -129,6 +137,7 @@ export class Session {
       this.#mediaState(peer.pc.connectionState);
       if (this.#watchingStats) this.#subscribe();
       if (this.#paused) this.#tellPaused();
+      if (this.#muted) this.#tellMuted();
     } catch (error) {
       if (error instanceof Unsupported) this.#end({ kind: "unsupported", missing: error.missing });
       else if (error instanceof RpcUnanswered) this.#end({ kind: "silent" });
@@ -197,6 +206,12 @@ export class Session {
       ANSWER_TIMEOUT_MS,
     );
     // Only a host of another version refuses; it streams on, which is no harm but the bytes.
+    told.catch(() => undefined);
+  }
+
+  #tellMuted(): void {
+    const told = this.#rpc.request("setAudioMuted", { muted: this.#muted }, ANSWER_TIMEOUT_MS);
+    // Only a host of another version refuses, and that one sends no sound.
     told.catch(() => undefined);
   }
 

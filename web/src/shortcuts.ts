@@ -13,6 +13,7 @@ export type PageCommand =
   | "share"
   | "moonlight"
   | "mouseLock"
+  | "sound"
   | "paste"
   | "control"
   | "keyboard"
@@ -32,9 +33,10 @@ export const SHORTCUTS: readonly Shortcut[] = [
   shortcut("fullscreen", ["F"], "Full screen"),
   shortcut("control", ["C"], "Take, ask for or release control"),
   shortcut("keyboard", ["K"], "Keys and pointer to the page, or back to the host"),
-  shortcut("mouseLock", ["M"], "Lock the mouse, for games"),
+  shortcut("mouseLock", ["B"], "Lock the mouse, for games"),
   shortcut("paste", ["V"], "Paste as text"),
-  shortcut("pause", ["P"], "Pause or resume the video"),
+  shortcut("sound", ["M"], "Sound on or off"),
+  shortcut("pause", ["P"], "Pause or resume the stream"),
   shortcut("people", ["U"], "Who watches, who drives"),
   shortcut("settings", ["O"], "Settings of the stream"),
   shortcut("share", ["L"], "Share by link"),

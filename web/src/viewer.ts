@@ -41,6 +41,7 @@ export class Viewer {
   #liveSinceMs: number | undefined;
   #watchingStats = false;
   #paused = false;
+  #muted = false;
   #connected = false;
   readonly #backoff = new Backoff();
 
@@ -77,6 +78,7 @@ export class Viewer {
     this.#session = session;
     session.watchStats(this.#watchingStats);
     session.pause(this.#paused);
+    session.mute(this.#muted);
   }
 
   /** Tries at once if the viewer waits for anything. A person asked, or the network changed. */
@@ -121,6 +123,12 @@ export class Viewer {
   pause(paused: boolean): void {
     this.#paused = paused;
     this.#session?.pause(paused);
+  }
+
+  /** Stops the sound or has it again, now and in later sessions. */
+  mute(muted: boolean): void {
+    this.#muted = muted;
+    this.#session?.mute(muted);
   }
 
   /** Asks the host of the current session; `timeoutMs` for what takes longer than other answers. */

@@ -19,6 +19,7 @@ test("a full host state passes", () => {
     fps: 60,
     bitrateBps: 8e6,
     viewers: 2,
+    sound: { available: true, detail: "Speakers" },
   };
   expect(readHostState(state)).toEqual(state);
 });
@@ -27,7 +28,7 @@ test("wrong types are absent, not zero", () => {
   expect(readHostSecond({ fps: "60", rttMs: null, lossPct: 0, plis: Infinity })).toEqual({
     lossPct: 0,
   });
-  expect(readHostState(null)).toEqual({ source: {}, encoder: {} });
+  expect(readHostState(null)).toEqual({ source: {}, encoder: {}, sound: {} });
   expect(readText([], "sdp")).toBeUndefined();
 });
 

@@ -61,3 +61,36 @@ test("a pause gives no average of nothing", () => {
 test("an empty report gives nothing", () => {
   expect(new ReceiverStats().read(new Map())).toEqual({});
 });
+
+test("sound has figures while it comes, and silence that is made up is no loss", () => {
+  const stats = new ReceiverStats();
+  const sound = (inbound: Record<string, unknown>) => {
+    const inSecond = { type: "inbound-rtp", kind: "audio", ...inbound };
+    return stats.read(new Map<string, unknown>([["A", inSecond]])).sound;
+  };
+  const before = {
+    timestamp: 1000,
+    bytesReceived: 1000,
+    packetsLost: 1,
+    totalSamplesReceived: 48_000,
+    concealedSamples: 100,
+    silentConcealedSamples: 100,
+    jitterBufferDelay: 10,
+    jitterBufferEmittedCount: 48_000,
+  };
+  expect(sound(before)).toBeUndefined();
+  const after = {
+    timestamp: 2000,
+    bytesReceived: 17_000,
+    packetsLost: 3,
+    totalSamplesReceived: 96_000,
+    concealedSamples: 1060,
+    silentConcealedSamples: 580,
+    jitterBufferDelay: 10 + 0.04 * 48_000,
+    jitterBufferEmittedCount: 96_000,
+  };
+  const second = sound(after);
+  expect(second).toMatchObject({ bitrateBps: 128_000, lost: 2, concealedPct: 1 });
+  expect(second?.bufferMs).toBeCloseTo(40, 6);
+  expect(sound({ ...after, timestamp: 3000 })).toBeUndefined();
+});

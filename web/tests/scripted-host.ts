@@ -80,6 +80,7 @@ export class ScriptedChannel implements Channel {
 export class ScriptedPeer implements Peer {
   readonly pc = { connectionState: "new" as RTCPeerConnectionState } as RTCPeerConnection;
   readonly track = {} as MediaStreamTrack;
+  readonly sound = {} as MediaStreamTrack;
   readonly channels = { input: new ScriptedChannel(), motion: new ScriptedChannel() };
   accepted: string | undefined;
   closed = false;

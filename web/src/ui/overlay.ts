@@ -4,6 +4,7 @@
 import { bitrate, counted, milliseconds, percent, rate, size, UNKNOWN, withMs } from "../format";
 import { STAGES, type FrameRecord } from "../frames";
 import type { HostState } from "../protocol";
+import type { SoundSecond } from "../receiver-stats";
 import type { Snapshot } from "../statistics";
 import type { Spread } from "../summary";
 import { element, icon, setText } from "./dom";
@@ -17,6 +18,7 @@ const FACTS = [
   "Repairs",
   "Freezes",
   "Picture",
+  "Sound",
   "Encoder",
   "Jitter buffer",
   "Source",
@@ -209,11 +211,22 @@ function describeFacts(snapshot: Snapshot, host: HostState): Record<Fact, string
       receiver.codec ?? host.codec,
       receiver.decoder && `decoded by ${receiver.decoder}`,
     ]),
+    Sound: describeSound(receiver.sound),
     Encoder: joinParts([host.encoder?.name, host.encoder?.reason]),
     "Jitter buffer": withMs(receiver.bufferMs),
     Source: joinParts([host.source?.name, host.source?.detail]),
     Viewers: host.viewers === undefined ? UNKNOWN : String(host.viewers),
   };
+}
+
+function describeSound(sound: SoundSecond | undefined): string {
+  if (!sound) return "none";
+  return joinParts([
+    bitrate(sound.bitrateBps),
+    sound.lost === undefined ? undefined : `${Math.max(0, sound.lost)} lost`,
+    sound.concealedPct === undefined ? undefined : `${percent(sound.concealedPct)} concealed`,
+    sound.bufferMs === undefined ? undefined : `buffer ${withMs(sound.bufferMs)}`,
+  ]);
 }
 
 function pickRepairs({ nacks, plis }: Snapshot["receiver"]): Snapshot["host"] {

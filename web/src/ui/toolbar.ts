@@ -19,6 +19,7 @@ interface Button {
   root: HTMLButtonElement;
   badge: HTMLElement;
   command: Command;
+  drawn: IconName;
 }
 
 /** The bar, and the handle that brings it back where moving does not. */
@@ -85,6 +86,19 @@ export class Toolbar {
     setLabel(button, label);
   }
 
+  /** Changes what is drawn on a button. */
+  setIcon(name: string, drawn: IconName): void {
+    const button = this.#buttons.get(name);
+    if (!button || button.drawn === drawn) return;
+    button.drawn = drawn;
+    button.root.querySelector(".icon")?.replaceWith(icon(drawn));
+  }
+
+  /** Puts `control` behind a button. */
+  putBehind(name: string, control: HTMLElement): void {
+    this.#buttons.get(name)?.root.after(control);
+  }
+
   /** Keeps the bar on the screen, or lets it hide again. */
   pin(pinned: boolean): void {
     this.#pinned = pinned;
@@ -114,7 +128,7 @@ export class Toolbar {
   #button(command: Command): HTMLButtonElement {
     const badge = element("span", { className: "badge" });
     const root = element("button", { type: "button" }, icon(command.icon), badge);
-    const button = { root, badge, command };
+    const button = { root, badge, command, drawn: command.icon };
     root.onclick = () => command.run();
     setLabel(button, command.label);
     root.dataset["name"] = command.name;
