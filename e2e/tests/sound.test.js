@@ -4,11 +4,12 @@
 import assert from "node:assert/strict";
 import { Browser } from "../harness/browser.js";
 import { Host, heliostat } from "../harness/host.js";
-import { until } from "../harness/limits.js";
+import { until, within } from "../harness/limits.js";
 import { hears, inbound, soundBytes } from "../harness/listener.js";
 import { threads } from "../harness/process.js";
 import { scenario } from "../harness/scenario.js";
 import { SoundServer } from "../harness/sound-server.js";
+import { Viewer } from "../harness/viewer.js";
 
 const FPS = 30;
 const PATTERN = ["--source", "test-pattern", "--size", "640x360", "--fps", `${FPS}`];
@@ -27,6 +28,21 @@ const silent = (host) => until("no capture", async () => !(await captures(host))
 async function wakeBar({ page }) {
   for (const x of [300, 310]) await page.mouse.move(x, 300);
   await page.locator("body:not(.idle)").waitFor();
+}
+
+/**
+ * Waits until the page asks for no sound. It looks at the wire: whatever is evaluated in a page counts
+ * as a person's touch, and after one no browser holds sound back.
+ */
+function declines(page) {
+  return new Promise((resolve) => {
+    page.on("websocket", (socket) => {
+      socket.on("framesent", ({ payload }) => {
+        const { method, params } = JSON.parse(payload);
+        if (method === "setAudioMuted" && params.muted) resolve();
+      });
+    });
+  });
 }
 
 scenario("a tone that the host plays is heard on its side, by everybody, until they mute", async (rig) => {
@@ -85,7 +101,11 @@ scenario("sound and pictures are played in step", async (rig) => {
 scenario("a browser that holds sound back is asked to let it go, and the host sends none until then", async (rig) => {
   const host = await Host.start(rig, [...OPEN, "--audio", "tone"]);
   const browser = await Browser.start(rig, { autoplay: false });
-  const viewer = await browser.watch(host.links[0]);
+  const viewer = await Viewer.on(await browser.open(), rig);
+  const refused = declines(viewer.page);
+  await viewer.page.goto(host.links[0], { waitUntil: "commit" });
+  await within(refused, "a page that asks for no sound");
+  await viewer.state("live");
   const button = viewer.page.getByRole("button", { name: "Click for sound" });
   await button.waitFor();
   await silent(host);
