@@ -18,9 +18,7 @@ use gamestream_proto::http::{
     ResumeRequest, ServerInfo, SessionParameters,
 };
 use gamestream_proto::pairing::PairReply;
-use gamestream_proto::rtsp::{
-    EncryptionPolicy, HostOffer, RtspSession, RtspSetup, Want,
-};
+use gamestream_proto::rtsp::{EncryptionPolicy, HostOffer, RtspSession, RtspSetup, Want};
 use media::{FrameRate, MonoTime, Size};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

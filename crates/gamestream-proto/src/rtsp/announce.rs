@@ -292,10 +292,7 @@ fn video(attributes: &Attributes<'_>) -> Result<VideoRequest, Error> {
     })
 }
 
-fn audio(
-    attributes: &Attributes<'_>,
-    host: Option<&str>,
-) -> Result<AudioRequest, Error> {
+fn audio(attributes: &Attributes<'_>, host: Option<&str>) -> Result<AudioRequest, Error> {
     const CHANNELS: &str = "x-nv-audio.surround.numChannels";
     const DURATION: &str = "x-nv-aqos.packetDuration";
     let out_of_range = |field, range| Error::OutOfRange { field, range };
