@@ -1,7 +1,7 @@
 //! A paused session costs next to nothing, hears everything, and comes back with a keyframe.
 
 use crate::host::{FPS, Heard, Host, Screen};
-use crate::peer::{Peer, Wish, channel};
+use crate::peer::{Packet, Peer, Wish, channel};
 use events::{RepairKind, ViewerId};
 use std::time::{Duration, Instant};
 use webrtc::EndReason;
@@ -194,7 +194,9 @@ fn the_next_viewer_of_a_paused_session_begins_with_a_keyframe() {
     let host = Host::start(Screen::Moving);
     let mut old = watcher(&host);
     assert!(host.set_paused(old.viewer, true));
-    settle(&mut old);
+    old.spend(Duration::from_millis(500));
+    let last = old.packets.iter().map(|packet| packet.timestamp).max();
+    old.packets.clear();
     let mut new = watcher(&host);
     assert!(host.set_paused(old.viewer, true), "a stale pause");
     let seen = new.packet().timestamp;
@@ -203,7 +205,9 @@ fn the_next_viewer_of_a_paused_session_begins_with_a_keyframe() {
         (packet.timestamp != seen).then_some(())
     });
     old.spend(Duration::from_millis(100));
-    assert_eq!(old.packets.len(), 0);
+    // What was on its way at the pause may be sent again, when its connection is next driven.
+    let newer = |packet: &Packet| Some(packet.timestamp) > last;
+    assert!(!old.packets.iter().any(newer), "{:?}", old.packets);
 }
 
 #[test]
