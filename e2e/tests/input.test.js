@@ -142,6 +142,9 @@ async function spot(page, [x, y]) {
   });
   const shown = fitted(box, picture);
   const screen = fitted(picture, SCREEN);
+  // Pictures lie on even pixels, for the sake of their chroma.
+  screen.left -= screen.left % 2;
+  screen.top -= screen.top % 2;
   return [
     shown.left + (screen.left + (x + 0.5) * screen.scale) * shown.scale,
     shown.top + (screen.top + (y + 0.5) * screen.scale) * shown.scale,
