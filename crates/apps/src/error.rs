@@ -38,6 +38,14 @@ pub enum AppsError {
         /// What happened.
         failure: Failure,
     },
+    /// What is owed for apps cannot be written down or read again.
+    #[error("{}: {why}", path.display())]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The host cannot watch over an app now: it has no thread, pipe or descriptor left.
     #[error("an app cannot be watched over: {0}")]
     Exhausted(io::Error),

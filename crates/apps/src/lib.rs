@@ -1,10 +1,12 @@
 //! Named applications that a streaming client may start: which there are ([`catalogue`]), how one
-//! runs ([`process`]), and which client has which ([`tenancy`]).
+//! runs ([`process`]), which client has which ([`tenancy`]), and what a host that is killed owes
+//! ([`journal`]).
 //!
 //! A client names an app by its id; commands come from the owner's file alone.
 
 pub mod catalogue;
 mod error;
+pub mod journal;
 mod keep_alive;
 mod mode;
 pub mod process;

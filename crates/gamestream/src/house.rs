@@ -6,6 +6,7 @@ use crate::registry::Registry;
 use crate::session::lock;
 use apps::Mode;
 use apps::catalogue::{App, AppId, Catalogue};
+use apps::journal::Journal;
 use apps::process::{AppEvent, Launch, RunningApp, Surroundings, launch};
 use apps::tenancy::{Client, Effect, Refusal, Request, Rules, RunId, Tenancy, Ticket, Wanted};
 use control_api::EndReason;
@@ -43,6 +44,7 @@ struct State {
 /// The apps, and who has them.
 pub(crate) struct House {
     catalogue: Catalogue,
+    journal: Journal,
     surroundings: AppSurroundings,
     lobby: Arc<Lobby>,
     registry: Arc<Registry>,
@@ -62,6 +64,7 @@ impl fmt::Debug for House {
 /// What a house is made of.
 pub(crate) struct HouseParts {
     pub(crate) catalogue: Catalogue,
+    pub(crate) journal: Journal,
     pub(crate) rules: Rules,
     pub(crate) surroundings: AppSurroundings,
     pub(crate) lobby: Arc<Lobby>,
@@ -72,6 +75,7 @@ impl House {
     pub(crate) fn new(parts: HouseParts) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             catalogue: parts.catalogue,
+            journal: parts.journal,
             surroundings: parts.surroundings,
             lobby: parts.lobby,
             registry: parts.registry,
@@ -285,7 +289,7 @@ impl House {
                 house.app_event(run, &event);
             }
         };
-        match launch(Launch { app, around }, told) {
+        match launch(Launch { app, around }, &self.journal, told) {
             Ok(app) => {
                 state.running.insert(run, app);
                 Vec::new()

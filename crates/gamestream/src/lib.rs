@@ -29,6 +29,7 @@ mod waiting_room;
 mod wraps;
 
 pub use apps::catalogue::Catalogue;
+pub use apps::journal::recover;
 pub use apps::process::Surroundings;
 pub use apps::tenancy::{ModeConflict, Places, Rules};
 pub use apps::{AppsError, Linger};

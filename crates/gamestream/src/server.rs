@@ -18,6 +18,7 @@ use crate::rtsp::RtspPort;
 use crate::session::{Said, lock};
 use crate::start::Starter;
 use apps::catalogue::Catalogue;
+use apps::journal::Journal;
 use apps::tenancy::Rules;
 use control_api::EndReason;
 use events::{EventSink, ViewerId, ViewerIds};
@@ -50,7 +51,7 @@ pub struct Config {
     pub ports: Ports,
     /// What people call the host.
     pub name: String,
-    /// Where its identity and its clients are kept.
+    /// Where its identity and its clients are kept, and what it owes for its apps.
     pub state_dir: PathBuf,
     /// A client that is silent for this long is gone.
     pub idle_timeout: Duration,
@@ -377,8 +378,13 @@ fn house(
     registry: &Arc<Registry>,
 ) -> Arc<House> {
     let around = Arc::clone(host);
+    let journal = Journal::open(&config.state_dir).unwrap_or_else(|error| {
+        tracing::warn!(%error, "if this host is killed, nobody undoes what its apps change");
+        Journal::default()
+    });
     House::new(HouseParts {
         catalogue: config.apps.clone(),
+        journal,
         rules: config.rules,
         surroundings: Box::new(move || around.surroundings()),
         lobby: Arc::clone(lobby),

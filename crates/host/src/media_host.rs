@@ -65,6 +65,8 @@ impl MediaHost {
         media: SocketAddr,
         on_quit: OnQuit,
     ) -> Result<(Self, Choices), HostError> {
+        // First, because it may change the screen.
+        gamestream::recover(&config.state_dir);
         let (source, choices) = choose(config)?;
         let (events, ring) = EventRing::new(EVENT_RING);
         let collector = Collector::start(ring)?;
@@ -123,18 +125,20 @@ impl MediaHost {
             _desk: devices.desk.clone(),
             _collector: collector,
         };
-        if config.moonlight.enabled {
-            host.serve_moonlight(config, &devices, (hub_slot, net))?;
-        }
+        host.serve_moonlight(config, &devices, (hub_slot, net))?;
         Ok((host, choices))
     }
 
+    /// Serves Moonlight clients, if it is to.
     fn serve_moonlight(
         &self,
         config: &Config,
         devices: &Devices,
         (hub_slot, net): (HubSlot, Net),
     ) -> Result<(), HostError> {
+        if !config.moonlight.enabled {
+            return Ok(());
+        }
         let parts = MoonlightParts {
             config,
             hub: self.hub(),

@@ -5,6 +5,7 @@ mod image;
 mod place;
 
 use crate::{AppsError, Complaint, Linger};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -58,7 +59,7 @@ impl fmt::Display for AppId {
 }
 
 /// A program and its arguments, which no shell looks at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandLine {
     /// The program: a path, or a name to be found in `PATH`.
     pub program: String,

@@ -3,11 +3,11 @@
 //! Its first process is reaped last: until then no other group can get its number, so that a signal
 //! always reaches who it is meant for.
 
+use super::proc::{self, Stat};
 use crate::Exit;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
 };
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -67,15 +67,10 @@ impl Group {
     /// Whether a process of the group other than the first is alive; the dead that nobody reaped
     /// are not.
     pub(super) fn others_alive(&self) -> bool {
-        let Ok(processes) = fs::read_dir("/proc") else {
-            return false;
-        };
-        let numbers = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        let mut others = numbers.filter(|number: &u32| *number != self.pid());
-        others.any(|number| {
-            let stat = fs::read_to_string(format!("/proc/{number}/stat"));
-            stat.is_ok_and(|stat| is_alive_in(&stat, self.pid()))
-        })
+        let others = proc::pids().into_iter().filter(|pid| *pid != self.pid());
+        others
+            .filter_map(Stat::of)
+            .any(|stat| stat.alive && stat.group == self.pid())
     }
 
     /// Reaps the first process, which has ended; the rest of its group lives on.
@@ -104,32 +99,5 @@ impl Drop for Group {
         if let Some(mut child) = self.child.take() {
             let _ = child.wait();
         }
-    }
-}
-
-/// Whether a line of `/proc/N/stat` is of a living process of this group. The name stands in
-/// brackets and may hold anything; behind it stand state, parent and group.
-fn is_alive_in(stat: &str, group: u32) -> bool {
-    let Some((_, rest)) = stat.rsplit_once(')') else {
-        return false;
-    };
-    let mut fields = rest.split_ascii_whitespace();
-    let dead = fields.next().is_none_or(|state| matches!(state, "Z" | "X"));
-    !dead && fields.nth(1).and_then(|field| field.parse().ok()) == Some(group)
-}
-
-#[cfg(test)]
-mod tests {
-    //! Lines of `/proc/N/stat`.
-
-    use super::*;
-
-    #[test]
-    fn the_state_and_the_group_stand_behind_the_last_bracket() {
-        assert!(is_alive_in("12 (a) Z 9) (b) S 1 77 5 0", 77));
-        assert!(!is_alive_in("12 (a) Z 9) (b) Z 1 77 5 0", 77));
-        assert!(!is_alive_in("12 (sh) S 77 12 77 0", 77));
-        assert!(!is_alive_in("", 77));
-        assert!(!is_alive_in("12 (sh) R", 77));
     }
 }

@@ -1,9 +1,11 @@
 //! The course of an app's life, from its first preparation to the last thing undone.
 
 use super::group::Group;
+use super::leftover::{self, Ended, MARK};
 use super::watch::{Until, Watch, Woken};
 use super::{AppEvent, Launch};
 use crate::catalogue::CommandLine;
+use crate::journal::{Entry, Owed};
 use crate::{AppsError, Exit, Failure};
 use rustix::process::Signal;
 use std::path::Path;
@@ -12,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// How long the kernel may take to end what was killed. A process that hangs in a driver can take
 /// longer; then its end is waited for on the side.
-const KILLED_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const KILLED_WITHIN: Duration = Duration::from_secs(5);
 /// Between two looks at a group whose first process has ended.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
@@ -20,6 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Life<T> {
     launch: Launch,
     watch: Watch,
+    /// What is owed, on the disk too.
+    entry: Entry,
     tell: T,
     /// Killed, and still not gone.
     stuck: Vec<Child>,
@@ -51,10 +55,11 @@ enum Over {
 }
 
 impl<T: FnMut(AppEvent)> Life<T> {
-    pub(super) const fn new(launch: Launch, watch: Watch, tell: T) -> Self {
+    pub(super) const fn new(launch: Launch, watch: Watch, entry: Entry, tell: T) -> Self {
         Self {
             launch,
             watch,
+            entry,
             tell,
             stuck: Vec::new(),
         }
@@ -62,13 +67,17 @@ impl<T: FnMut(AppEvent)> Life<T> {
 
     /// The whole of it.
     pub(super) fn run(mut self) -> Remains {
-        let mut done = 0;
-        match self.prepare(&mut done) {
+        match self.prepare() {
             Ok(()) if self.watch.stop_wanted() => (self.tell)(AppEvent::Stopped { killed: false }),
             Ok(()) => self.live(),
             Err(error) => self.launch_failed(error),
         }
-        self.undo(done);
+        while let Some((_, undone)) = self.undo_last() {
+            if let Err(error) = undone {
+                (self.tell)(AppEvent::UndoFailed(error));
+            }
+        }
+        self.entry.end();
         (self.tell)(AppEvent::Ended);
         Remains {
             watch: self.watch,
@@ -76,36 +85,76 @@ impl<T: FnMut(AppEvent)> Life<T> {
         }
     }
 
-    /// Runs the preparations in order, and counts those that are done. A wish to stop is heeded
-    /// between two of them: one that is broken off halfway could not be undone.
-    fn prepare(&mut self, done: &mut usize) -> Result<(), AppsError> {
+    /// The rest of a life that another host began and could not see to its end.
+    pub(super) fn make_good(mut self) -> Remains {
+        let app = self.launch.app.name.clone();
+        if let Some(running) = self.entry.running() {
+            let pid = running.leader.map(|leader| leader.pid);
+            match leftover::end(&running, self.launch.app.grace) {
+                Ended::Nothing => {}
+                Ended::Asked => tracing::info!(%app, pid, "an app outlived its host; it is ended"),
+                Ended::Killed => {
+                    tracing::info!(%app, pid, "an app outlived its host; it is killed")
+                }
+                Ended::Stuck => {
+                    tracing::warn!(%app, pid, "an app outlived its host and does not end")
+                }
+            }
+            self.entry.over();
+        }
+        while let Some((command, undone)) = self.undo_last() {
+            match undone {
+                Ok(()) => tracing::info!(%app, %command, "undone, as the host before could not"),
+                Err(error) => tracing::warn!(%app, %error, "an app's traces remain"),
+            }
+        }
+        self.entry.end();
+        Remains {
+            watch: self.watch,
+            stuck: self.stuck,
+        }
+    }
+
+    /// Runs the preparations in order, each once it is written down how it is undone. A wish to stop is
+    /// heeded between two of them: one that is broken off halfway could not be undone.
+    fn prepare(&mut self) -> Result<(), AppsError> {
         let app = self.launch.app.clone();
         for prep in &app.prep {
             if self.watch.stop_wanted() {
                 break;
             }
-            if let Some(command) = &prep.do_command {
-                self.step(command, prep.limit)?;
+            if let Some(undo) = &prep.undo_command {
+                self.entry.owe(Owed::new(undo.clone(), prep.limit));
             }
-            *done += 1;
+            if let Some(command) = &prep.do_command
+                && let Err(error) = self.step(command, prep.limit)
+            {
+                if prep.undo_command.is_some() {
+                    self.entry.settle();
+                }
+                return Err(error);
+            }
         }
         Ok(())
     }
 
-    /// Undoes the first `done` preparations, the last one first.
-    fn undo(&mut self, done: usize) {
-        let app = self.launch.app.clone();
-        for prep in app.prep[..done].iter().rev() {
-            if let Some(command) = &prep.undo_command
-                && let Err(error) = self.step(command, prep.limit)
-            {
-                (self.tell)(AppEvent::UndoFailed(error));
-            }
-        }
+    /// Undoes what was prepared last; nothing when all is undone. A host that is killed meanwhile still
+    /// owes it: better twice than not at all.
+    fn undo_last(&mut self) -> Option<(CommandLine, Result<(), AppsError>)> {
+        let owed = self.entry.owed()?;
+        let undone = self.step(&owed.command, owed.limit());
+        self.entry.settle();
+        Some((owed.command, undone))
     }
 
     /// Runs a command to its end. What it leaves running in the background is left alone.
     fn step(&mut self, command: &CommandLine, limit: Duration) -> Result<(), AppsError> {
+        let ended = self.run_to_end(command, limit);
+        self.entry.over();
+        ended
+    }
+
+    fn run_to_end(&mut self, command: &CommandLine, limit: Duration) -> Result<(), AppsError> {
         let group = self.spawn(command)?;
         let until = Until {
             exit_of: Some(&group),
@@ -141,6 +190,7 @@ impl<T: FnMut(AppEvent)> Life<T> {
         let pid = Some(group.pid());
         (self.tell)(AppEvent::Started { pid });
         let over = self.watch_over(group, app.grace);
+        self.entry.over();
         let ran = started.elapsed();
         match over {
             Over::Stopped { killed } => (self.tell)(AppEvent::Stopped { killed }),
@@ -267,12 +317,15 @@ impl<T: FnMut(AppEvent)> Life<T> {
             }
             command.current_dir(directory);
         }
+        command.env(MARK, self.entry.starts());
         let output = &self.watch.output;
         let group = output.stdio().and_then(|stdout| {
             command.stdout(stdout).stderr(output.stdio()?);
             Group::spawn(&mut command)
         });
-        group.map_err(|error| failed(line, Failure::Spawn(error)))
+        let group = group.map_err(|error| failed(line, Failure::Spawn(error)))?;
+        self.entry.runs(group.pid());
+        Ok(group)
     }
 }
 

@@ -4,16 +4,20 @@
 //! an app starts or stops.
 
 mod group;
+mod leftover;
 mod life;
 mod output;
+pub(crate) mod proc;
 mod watch;
 
 use crate::Mode;
 use crate::catalogue::App;
+use crate::journal::{Entry, Journal};
 use crate::{AppsError, Exit};
 use life::Life;
 use output::Output;
 use rustix::event::{EventfdFlags, eventfd};
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -34,7 +38,7 @@ pub struct Launch {
 
 /// What an app's commands find around them, beyond what the host itself has. What the owner wrote
 /// for the app goes before it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Surroundings {
     /// Variables to set, such as the display to draw on.
     pub set: Vec<(OsString, OsString)>,
@@ -165,30 +169,53 @@ impl Drop for Happens {
     }
 }
 
-/// Launches an app and returns at once; `tell` is called on the app's own thread.
+/// Launches an app and returns at once; `tell` is called on the app's own thread. What is owed for the
+/// app is in the journal as long as it is.
 ///
 /// # Errors
 /// [`AppsError::Exhausted`] when there is no thread or descriptor for it; then nothing was started
 /// and nothing is told. All other trouble is told as an event.
-pub fn launch<T>(launch: Launch, tell: T) -> Result<RunningApp, AppsError>
+pub fn launch<T>(launch: Launch, journal: &Journal, tell: T) -> Result<RunningApp, AppsError>
 where
     T: FnMut(AppEvent) + Send + 'static,
 {
-    let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-    let stop = eventfd(0, flags).map_err(|error| AppsError::Exhausted(error.into()))?;
-    let stop = Arc::new(stop);
-    let output = Output::new(launch.app.name.clone()).map_err(AppsError::Exhausted)?;
-    let watch = Watch::new(Arc::clone(&stop), output);
+    let (watch, stop) = watch(&launch.app)?;
+    let entry = journal.begin(&launch.app, &launch.around);
     let ended = Arc::new(Latch::default());
     let happens = Happens(Arc::clone(&ended));
     let body = move || {
-        let remains = Life::new(launch, watch, tell).run();
+        let remains = Life::new(launch, watch, entry, tell).run();
         drop(happens);
         remains.outlast();
     };
     let thread = thread::Builder::new().name("app".to_owned());
     thread.spawn(body).map_err(AppsError::Exhausted)?;
     Ok(RunningApp { stop, ended })
+}
+
+/// Ends and undoes what the host that wrote this left, and waits for it.
+///
+/// # Errors
+/// [`AppsError::Exhausted`] when there is no descriptor for it; nothing was done then.
+pub(crate) fn make_good(entry: Entry) -> Result<(), AppsError> {
+    let Some(launch) = entry.record().map(|record| record.launch()) else {
+        return Ok(());
+    };
+    let (watch, _) = watch(&launch.app)?;
+    let remains = Life::new(launch, watch, entry, |_| {}).make_good();
+    let thread = thread::Builder::new().name("app".to_owned());
+    // Without a thread, what the commands left in the background may not be able to write.
+    let _ = thread.spawn(|| remains.outlast());
+    Ok(())
+}
+
+/// What the thread of an app sleeps on, and what it is told by to stop.
+fn watch(app: &App) -> Result<(Watch, Arc<OwnedFd>), AppsError> {
+    let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+    let stop = eventfd(0, flags).map_err(|error| AppsError::Exhausted(error.into()))?;
+    let stop = Arc::new(stop);
+    let output = Output::new(app.name.clone()).map_err(AppsError::Exhausted)?;
+    Ok((Watch::new(Arc::clone(&stop), output), stop))
 }
 
 #[cfg(test)]

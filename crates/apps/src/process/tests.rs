@@ -60,7 +60,7 @@ impl Place {
         let (sender, events) = channel();
         let app = self.app(fields);
         let tell = move |event| sender.send(event).unwrap_or(());
-        let app = launch(Launch { app, around }, tell).unwrap();
+        let app = launch(Launch { app, around }, &Journal::default(), tell).unwrap();
         Watched { app, events }
     }
 }
@@ -351,7 +351,7 @@ fn a_program_or_a_directory_that_is_not_there_is_a_failed_launch() {
     });
     let around = Surroundings::default();
     let tell = move |event| sender.send(event).unwrap_or(());
-    let app = launch(Launch { app: gone, around }, tell).unwrap();
+    let app = launch(Launch { app: gone, around }, &Journal::default(), tell).unwrap();
     let (_, failure, _) = failure(&Watched { app, events });
     assert!(
         failure.to_string().contains("/nowhere/at/all is not there"),
@@ -479,4 +479,34 @@ fn a_program_that_left_the_group_can_still_write_after_the_end() {
     watched.ended();
     fs::write(go, "now\n").unwrap();
     assert_eq!(read_to_end(&wrote), "ok\n");
+}
+
+#[test]
+fn what_is_owed_is_written_down_before_it_is_done_and_gone_once_it_is_undone() {
+    let place = Place::new();
+    let journal = Journal::open(place.folder.path()).unwrap();
+    let app = place.app(
+        "prep = [
+            { do = ['sh', '-c', 'cp running-apps-1.json before1'], undo = 'touch undone1' },
+            { do = ['sh', '-c', 'cp running-apps-1.json before2; exit 1'], undo = 'touch undone2' },
+        ]
+        command = 'true'",
+    );
+    let (sender, events) = channel();
+    let tell = move |event| sender.send(event).unwrap_or(());
+    let around = Surroundings::default();
+    let app = launch(Launch { app, around }, &journal, tell).unwrap();
+    let watched = Watched { app, events };
+    failure(&watched);
+    let owed = |name: &str| {
+        let written: serde_json::Value = serde_json::from_str(&place.text(name)).unwrap();
+        let owed = written["apps"][0]["owed"].as_array().unwrap().clone();
+        owed.iter()
+            .map(|owed| owed["command"]["arguments"][0].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(owed("before1"), ["undone1"]);
+    assert_eq!(owed("before2"), ["undone1", "undone2"]);
+    assert!(place.path("undone1").exists() && !place.path("undone2").exists());
+    assert!(!place.path("running-apps-1.json").exists());
 }

@@ -10,9 +10,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -57,7 +57,10 @@ const SMALL: &[&str] = &["--size", "640x360"];
 /// A host that runs, until it is dropped.
 pub(crate) struct Host {
     child: Child,
-    folder: TempDir,
+    /// Unless it was killed on purpose, or found no ports.
+    ends_well: bool,
+    folder: Arc<TempDir>,
+    flags: Vec<String>,
     base: u16,
     /// Locked as long as the host runs.
     turn: Option<File>,
@@ -107,16 +110,31 @@ impl Host {
 
     fn start_with(apps: &str, flags: &[&str], share: Share) -> Self {
         let turn = share.take();
-        for _ in 0..10 {
-            let folder = tempfile::tempdir().unwrap();
-            let apps = apps.replace("{}", folder.path().to_str().unwrap());
-            fs::write(folder.path().join("apps.toml"), apps).unwrap();
-            if let Some(mut host) = Self::try_start(folder, free_base(), flags) {
-                host.turn = Some(turn);
-                return host;
-            }
-        }
-        panic!("no host starts on ten choices of ports");
+        let folder = tempfile::tempdir().unwrap();
+        let apps = apps.replace("{}", folder.path().to_str().unwrap());
+        fs::write(folder.path().join("apps.toml"), apps).unwrap();
+        let mut host = Self::start_in(&Arc::new(folder), flags);
+        host.turn = Some(turn);
+        host
+    }
+
+    fn start_in(folder: &Arc<TempDir>, flags: &[&str]) -> Self {
+        let mut tries = (0..10).map(|_| Self::try_start(folder, free_base(), flags));
+        let host = tries.find_map(|host| host);
+        host.expect("a host starts on one of ten choices of ports")
+    }
+
+    /// Another one in the same folder with the same flags, beside it or after it.
+    pub(crate) fn another(&self) -> Self {
+        let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
+        Self::start_in(&self.folder, &flags)
+    }
+
+    /// Kills it, so that it cannot put anything right.
+    pub(crate) fn kill(&mut self) {
+        self.ends_well = false;
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// A small moving picture without sound.
@@ -136,7 +154,7 @@ impl Host {
     }
 
     /// Nothing if somebody else was faster to take one of the ports.
-    fn try_start(folder: TempDir, base: u16, flags: &[&str]) -> Option<Self> {
+    fn try_start(folder: &Arc<TempDir>, base: u16, flags: &[&str]) -> Option<Self> {
         let path = folder.path();
         let recording = format!("recording:{}", path.join("input").display());
         let mut place = vec![];
@@ -145,6 +163,8 @@ impl Host {
                 place.extend([flag, value]);
             }
         }
+        let mut log = File::options();
+        let log = log.append(true).create(true).open(path.join("log"));
         let mut child = Command::new(env!("CARGO_BIN_EXE_heliostat"))
             .arg("--moonlight")
             .args(place)
@@ -159,7 +179,7 @@ impl Host {
             .env_remove("DISPLAY")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(File::create(path.join("log")).unwrap())
+            .stderr(log.unwrap())
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -168,7 +188,9 @@ impl Host {
             .any(|line| line.starts_with("Open "));
         let host = Self {
             child,
-            folder,
+            ends_well: true,
+            folder: Arc::clone(folder),
+            flags: flags.iter().map(ToString::to_string).collect(),
             base,
             turn: None,
         };
@@ -178,6 +200,7 @@ impl Host {
         let log = host.log();
         assert!(log.contains("in use"), "the host does not start:\n{log}");
         let mut host = host;
+        host.ends_well = false;
         host.child.wait().unwrap();
         None
     }
@@ -203,7 +226,7 @@ impl Host {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.read("log")
     }
 
@@ -325,7 +348,7 @@ impl Drop for Host {
         let ended = self.child.try_wait();
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if !thread::panicking() {
+        if !thread::panicking() && self.ends_well {
             let ended = ended.unwrap().map(|status| status.success());
             assert_eq!(ended, Some(true), "the host ends well\n{}", self.log());
         }

@@ -13,6 +13,7 @@ mod decoders;
 mod feedback;
 mod host;
 mod hostile;
+mod killed;
 mod loss;
 mod pairing;
 mod rights;
