@@ -40,7 +40,9 @@ scenario("a parent's lines start, tell of and end sessions, and nothing else is 
     host.say(line);
     const { message } = await host.message(({ type }) => type === "error", from);
     assert.ok(message.includes(words), `${line.slice(0, 60)}: ${message}`);
-    assert.equal(host.said.length, from + 1, "one error, and nothing else");
+    // Notifications come when they come: that there is sound, for one.
+    const answers = host.said.slice(from).filter(({ type }) => type !== "rpc");
+    assert.equal(answers.length, 1, "one error, and nothing else");
   }
   host.say("");
 
