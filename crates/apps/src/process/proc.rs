@@ -1,7 +1,18 @@
 //! What the kernel says of processes under `/proc`. A process that is not there, or not ours to look
 //! at, is nothing.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::thread;
+use std::time::Duration;
+
+/// A process that becomes another program shows an empty environment for a moment, as one without any
+/// does always: after so many looks it is the latter.
+const LOOKS: usize = 25;
+/// More than most environments have: the rest of a process that becomes another program meanwhile is
+/// not to be had by a second reading.
+const READ_BYTES: usize = 256 * 1024;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 
 /// What is read of `/proc/N/stat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +61,37 @@ pub(crate) fn pids() -> Vec<u32> {
 /// Whether the process was started with this variable in its environment.
 pub(crate) fn started_with(pid: u32, name: &str, value: &str) -> bool {
     let wanted = format!("{name}={value}");
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let environment = environment_of(pid).unwrap_or_default();
     let mut variables = environment.split(|byte| *byte == 0);
     variables.any(|variable| variable == wanted.as_bytes())
+}
+
+/// Nothing where there is none, or none for us to see. The kernel's own threads, which have no group,
+/// have none.
+fn environment_of(pid: u32) -> Option<Vec<u8>> {
+    for _ in 0..LOOKS {
+        let environment = File::open(format!("/proc/{pid}/environ"));
+        let environment = environment.and_then(read_in_large_pieces).ok()?;
+        let becoming = || Stat::of(pid).is_some_and(|stat| stat.alive && stat.group != 0);
+        if !environment.is_empty() || !becoming() {
+            return Some(environment);
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    None
+}
+
+fn read_in_large_pieces(mut file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    loop {
+        let known = bytes.len();
+        bytes.resize(known + READ_BYTES, 0);
+        let read = file.read(&mut bytes[known..])?;
+        bytes.truncate(known + read);
+        if read == 0 {
+            return Ok(bytes);
+        }
+    }
 }
 
 /// What names the time since the machine started; empty where the kernel does not say.
@@ -86,6 +125,23 @@ mod tests {
         for torn in ["", "12 (sh) R", "12 (sh", "12 (sh) S 1 77 5 0"] {
             assert_eq!(parse(torn), None);
         }
+    }
+
+    #[test]
+    fn a_process_that_becomes_another_program_keeps_its_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("again.sh");
+        fs::write(&script, "exec sh \"$0\"").unwrap();
+        let mut child = std::process::Command::new("sh")
+            .arg(&script)
+            .env("SEEN", "always")
+            .spawn()
+            .unwrap();
+        let seen = (0..2000).filter(|_| started_with(child.id(), "SEEN", "always"));
+        let seen = seen.count();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(seen, 2000);
     }
 
     #[test]
