@@ -1,13 +1,10 @@
 //! Input of Moonlight clients as programs on a real X display receive it.
 
-use crate::host::{Host, Pal, small, until, until_true};
-use crate::xserver::{Came, Program, Watcher, XServer};
+use crate::host::{Host, Pal, small, until_true};
+use crate::xserver::{Came, Terminal, Watcher, XServer};
 use probe::control::Message;
 use probe::hostile::{RawControl, open_session};
 use probe::{Action, Script, StreamOptions, parse_line};
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 // Keycodes of X are those of the kernel and 8.
@@ -132,52 +129,14 @@ fn the_mouse_comes_to_an_x_client_as_it_was_moved_pressed_and_turned() {
     assert_eq!(all_that_came(&host, &watcher, expected.len()), expected);
 }
 
-/// What is typed into a terminal of X, which is ended by a line's end.
-struct Terminal {
-    file: PathBuf,
-    _xterm: Program,
-}
-
-impl Terminal {
-    fn start(server: &XServer, host: &Host) -> Self {
-        let (ready, file) = (host.path("ready"), host.path("typed"));
-        let script = format!("touch {} && exec cat > {}", ready.display(), file.display());
-        let xterm = Command::new("xterm")
-            .args(["-u8", "-geometry", "100x20+0+0", "-e", "sh", "-c", &script])
-            .env("DISPLAY", &server.display)
-            .env("LC_ALL", "C.UTF-8")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("xterm must be installed");
-        let terminal = Self {
-            file,
-            _xterm: Program(xterm),
-        };
-        until_true("xterm", || ready.exists());
-        terminal
-    }
-
-    fn line(&self) -> String {
-        until("the line", || {
-            let text = fs::read_to_string(&self.file).ok()?;
-            text.ends_with('\n').then_some(text)
-        })
-    }
-}
-
 #[test]
 fn text_comes_to_a_terminal_as_it_was_sent() {
     let server = XServer::start();
     let host = Host::of_display(&server.display, &[]);
-    let terminal = Terminal::start(&server, &host);
+    let terminal = Terminal::start(&server);
     let text = "Gr\u{fc}\u{df}e, \u{17d}i\u{17e}ek 12 \u{20ac} \u{65e5}\u{672c} \u{1f642}!";
-    // The window under the pointer has the keyboard.
-    play(
-        &host.paired(),
-        &format!("mouse-abs 100 50 640 360\nsleep 100\ntext \"{text}\\n\"\n"),
-    );
-    assert_eq!(terminal.line(), format!("{text}\n"));
+    play(&host.paired(), &format!("text \"{text}\\n\"\n"));
+    assert_eq!(terminal.lines(1), [text]);
 }
 
 #[test]

@@ -1,61 +1,8 @@
 //! Keys and text as real programs read them: xterm under several layouts.
 
 use crate::desk::{A, Rig, driving, key, key_message};
-use crate::xserver::{Program, Watcher, XServer, eventually};
+use crate::xserver::{Terminal, Watcher, XServer, eventually};
 use input::{Channel, InputEvent};
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
-/// An xterm whose every byte of input goes to a file, line by line.
-struct Terminal {
-    directory: tempfile::TempDir,
-    _xterm: Program,
-}
-
-impl Terminal {
-    fn start(server: &XServer) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let (ready, typed) = (
-            directory.path().join("ready"),
-            directory.path().join("typed"),
-        );
-        let script = format!(
-            "touch {} && exec cat > {}",
-            ready.display(),
-            typed.display()
-        );
-        let xterm = Command::new("xterm")
-            .args(["-u8", "-geometry", "100x20+0+0", "-e", "sh", "-c", &script])
-            .env("DISPLAY", &server.display)
-            .env("LC_ALL", "C.UTF-8")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("xterm must be installed");
-        let terminal = Self {
-            directory,
-            _xterm: Program(xterm),
-        };
-        eventually("xterm", || ready.exists().then_some(()));
-        // Without a window manager the window under the pointer has the keyboard.
-        server.run("xdotool", &["mousemove", "100", "100"]);
-        terminal
-    }
-
-    fn file(&self) -> PathBuf {
-        self.directory.path().join("typed")
-    }
-
-    /// The lines typed so far, when there are so many.
-    fn lines(&self, count: usize) -> Vec<String> {
-        eventually("the text", || {
-            let text = fs::read_to_string(self.file()).unwrap_or_default();
-            let ended = text.matches('\n').count() >= count;
-            ended.then(|| text.lines().map(ToOwned::to_owned).collect())
-        })
-    }
-}
 
 /// Presses keys with others held, as `AltRight+KeyE`.
 fn strike(rig: &Rig, chord: &str) {

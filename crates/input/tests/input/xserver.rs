@@ -1,5 +1,7 @@
-//! A real X server of a test's own, and a window of ours that notes what comes to it.
+//! A real X server of a test's own, and what input reaches there: a window of ours that notes it, and a
+//! terminal that is typed into.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -228,5 +230,51 @@ impl Watcher {
         let rows = mapping.keysyms.chunks(per);
         rows.flat_map(|row| [row[0], row.get(1).copied().unwrap_or(0)])
             .collect()
+    }
+}
+
+/// An xterm whose every byte of input goes to a file, line by line.
+pub(crate) struct Terminal {
+    directory: tempfile::TempDir,
+    _xterm: Program,
+}
+
+impl Terminal {
+    pub(crate) fn start(server: &XServer) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (ready, typed) = (
+            directory.path().join("ready"),
+            directory.path().join("typed"),
+        );
+        let script = format!(
+            "touch {} && exec cat > {}",
+            ready.display(),
+            typed.display()
+        );
+        let xterm = Command::new("xterm")
+            .args(["-u8", "-geometry", "100x20+0+0", "-e", "sh", "-c", &script])
+            .env("DISPLAY", &server.display)
+            .env("LC_ALL", "C.UTF-8")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("xterm must be installed");
+        let terminal = Self {
+            directory,
+            _xterm: Program(xterm),
+        };
+        eventually("xterm", || ready.exists().then_some(()));
+        // Without a window manager the window under the pointer has the keyboard.
+        server.run("xdotool", &["mousemove", "100", "100"]);
+        terminal
+    }
+
+    /// The lines typed so far, when there are so many.
+    pub(crate) fn lines(&self, count: usize) -> Vec<String> {
+        eventually("the text", || {
+            let text = fs::read_to_string(self.directory.path().join("typed")).unwrap_or_default();
+            let ended = text.matches('\n').count() >= count;
+            ended.then(|| text.lines().map(ToOwned::to_owned).collect())
+        })
     }
 }
