@@ -17,7 +17,9 @@ pub fn hardware_address(local: IpAddr) -> Option<[u8; 6]> {
     };
     let mut cards = getifaddrs().ok()?;
     let card = cards.find(|card| card.address.is_some_and(has_it))?;
-    let path = Path::new("/sys/class/net").join(card.interface_name);
+    // Further addresses of a card may have names of their own, as `eth0:1`.
+    let name = card.interface_name.split(':').next()?;
+    let path = Path::new("/sys/class/net").join(name);
     parse(&fs::read_to_string(path.join("address")).ok()?)
 }
 
@@ -47,8 +49,7 @@ mod tests {
             let path = format!("/sys/class/net/{}/address", card.interface_name);
             let said = fs::read_to_string(path).unwrap();
             let found = hardware_address(v4.ip().into());
-            let found = found.unwrap_or_default().map(|byte| format!("{byte:02x}"));
-            assert_eq!(found.join(":"), said.trim(), "{}", card.interface_name);
+            assert_eq!(found, parse(&said), "{}", card.interface_name);
         }
     }
 
