@@ -4,6 +4,7 @@ use crate::BenchError;
 use crate::child::Group;
 use crate::options::Variant;
 use crate::viewer::BenchClient;
+use gamestream_proto::constants::Ports;
 use probe::HostAddress;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -11,11 +12,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 const START_LIMIT: Duration = Duration::from_secs(20);
-/// From the HTTP port that Moonlight clients know to the others.
-const TCP_OFFSETS: [i32; 3] = [-5, 0, 21];
-const UDP_OFFSETS: [i32; 3] = [9, 10, 11];
-/// Where to look for free ones: below those that the system gives to clients.
-const PORTS: std::ops::Range<u32> = 12_000..32_000;
+/// Where to look for free ports: below those that the system gives to clients.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+/// More than lie between the lowest and the highest port of a host.
+const APART: u16 = 64;
 
 /// A running host.
 #[derive(Debug)]
@@ -111,24 +111,31 @@ impl HostProcess {
     }
 }
 
-/// A port for Moonlight clients whose neighbours are free too.
+/// The first of as many ports for Moonlight clients as a host needs, all of them free.
 fn free_port() -> Result<u16, BenchError> {
-    let span = PORTS.end - PORTS.start;
+    let places = (PORTS.end - PORTS.start) / APART;
     // Benches that run at the same time begin at different places.
-    let begin = std::process::id().wrapping_mul(2_654_435_761) % span;
-    let at = |turn: u32| PORTS.start + (begin + turn * 64) % span;
-    let free = |base: u32| {
-        let near = |offset: &i32| {
-            let port = base.checked_add_signed(*offset)?;
-            Some((Ipv4Addr::LOCALHOST, u16::try_from(port).ok()?))
-        };
-        let tcp = |offset| near(offset).is_some_and(|place| TcpListener::bind(place).is_ok());
-        let udp = |offset| near(offset).is_some_and(|place| UdpSocket::bind(place).is_ok());
-        TCP_OFFSETS.iter().all(tcp) && UDP_OFFSETS.iter().all(udp)
-    };
-    let found = (0..span / 64).map(at).find(|base| free(*base));
-    let found = found.and_then(|base| u16::try_from(base).ok());
+    let begin = std::process::id().wrapping_mul(2_654_435_761) % u32::from(places);
+    let bases = (0..places).map(|turn| {
+        let place = (begin + u32::from(turn)) % u32::from(places);
+        // Less than `places`.
+        PORTS.start + place as u16 * APART
+    });
+    let mut hosts = bases.filter_map(Ports::new);
+    let found = hosts.find(|ports| are_free(*ports)).map(Ports::http);
     found.ok_or_else(|| BenchError::program("the machine", "has no free ports for Moonlight"))
+}
+
+fn are_free(ports: Ports) -> bool {
+    let here = |port| (Ipv4Addr::LOCALHOST, port);
+    let tcp = |port| TcpListener::bind(here(port)).is_ok();
+    let udp = |port| UdpSocket::bind(here(port)).is_ok();
+    [ports.http(), ports.https(), ports.rtsp()]
+        .into_iter()
+        .all(tcp)
+        && [ports.video(), ports.control(), ports.audio()]
+            .into_iter()
+            .all(udp)
 }
 
 /// The address in a line, if there is one.

@@ -59,11 +59,13 @@ impl Records {
     }
 
     /// Changes the records of pictures.
+    #[cfg(feature = "ffmpeg")]
     pub(super) fn pictures(&self, change: impl FnOnce(&mut Batch)) {
         change(&mut self.kept().batch);
     }
 
     /// A picture tells of the presses.
+    #[cfg(any(feature = "ffmpeg", test))]
     pub(super) fn show_presses(&self, shown: ShownPresses) {
         let mut kept = self.kept();
         let known = kept.presses.is_some_and(|known| known.2 == shown.2);
