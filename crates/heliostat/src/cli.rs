@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Low-latency screen streaming: shows a screen of this machine in any browser.
+/// Low-latency screen streaming: shows a screen of this machine in any browser, and to
+/// Moonlight clients.
 ///
 /// Without a command it serves the best source it finds (an X display if there is one, else a test
 /// pattern) and prints a link that opens straight into the stream.
@@ -27,6 +28,7 @@ Examples:
   heliostat                                  serve the best source on http://127.0.0.1:8080
   heliostat --source x11::1 --bitrate 20M    serve X display :1 at 20 Mb/s
   heliostat --listen 0.0.0.0:8443            serve the network, with TLS and a login
+  heliostat --moonlight                      serve Moonlight clients too
   heliostat doctor                           say what is missing, and the command that fixes it
 
 Every setting can also be given as HELIOSTAT_NAME in the environment or in
@@ -58,7 +60,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Measure latency from drawing to the page, for real.
+    /// Measure latency from drawing to what a browser or a Moonlight client shows, for real.
     Bench(BenchFlags),
     /// Be a client of a host, and measure what it does.
     Probe {
@@ -101,7 +103,7 @@ pub(crate) struct SettingFlags {
     /// Wire budget in bits a second, such as 8M or 2500k [default: 8M].
     #[arg(long, value_name = "BITS")]
     bitrate: Option<String>,
-    /// Encoder: auto, x264 or openh264.
+    /// Encoder of H.264: auto, or one that `heliostat encoders` lists [default: auto].
     #[arg(long, value_name = "NAME")]
     encoder: Option<String>,
     /// What the encoder favours: latency or quality.

@@ -1,5 +1,6 @@
 //! What games say to pads, on its way from the device to the client that has the pad.
 
+use crate::control::recorded;
 use crate::host::{Host, Pal, small, until, until_true};
 use probe::control::{HostEvent, Message};
 use probe::hostile::{RawControl, open_session};
@@ -53,14 +54,6 @@ impl Player {
         });
         heard
     }
-}
-
-/// The events that were recorded.
-fn recorded(host: &Host) -> Vec<Value> {
-    let text = host.read("input");
-    text.lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect()
 }
 
 /// Has the pads of the host say these, right after its next event.
