@@ -3,12 +3,14 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::{Bottleneck, Direction, Loss, QueueLimit};
+use crate::{Bottleneck, Direction, Loss, QueueLimit, Reorder};
 
 /// Longer delays are a typing error, and would hold packets for ever.
 const LONGEST_MS: f64 = 60_000.0;
 /// What a queue holds when a `rate` line does not say.
 const DEFAULT_QUEUE_MS: f64 = 250.0;
+/// How late a packet comes when a `reorder` line does not say.
+const DEFAULT_LATE_MS: f64 = 2.0;
 
 /// One change to a running link.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +21,8 @@ pub enum Command {
     Jitter(Duration),
     /// `loss PERCENT [BURST]` from host to client, `rloss …` the other way.
     Loss(Direction, Loss),
+    /// `reorder PERCENT [MS]` from host to client: this share comes so much later.
+    Reorder(Direction, Reorder),
     /// `rate MBIT [QUEUE_MS [BURST_KB]]` from host to client, `rrate …` the other way; 0 lifts it.
     Rate(Direction, Option<Bottleneck>),
     /// `black 0|1`: both ways.
@@ -36,7 +40,8 @@ pub enum Command {
 pub enum CommandError {
     /// The first word is unknown.
     #[error(
-        "unknown command {0:?}; known: delay jitter loss rloss rate rrate black seed play stat"
+        "unknown command {0:?}; known: delay jitter loss rloss reorder rate rrate black seed play \
+         stat"
     )]
     Unknown(String),
     /// A value is missing.
@@ -157,6 +162,12 @@ impl Words<'_> {
         })
     }
 
+    fn reorder(&mut self) -> Result<Reorder, CommandError> {
+        let ratio = self.required(&PERCENT)? / 100.0;
+        let late_by = millis(self.optional(&MILLIS)?.unwrap_or(DEFAULT_LATE_MS));
+        Ok(Reorder { ratio, late_by })
+    }
+
     fn bottleneck(&mut self) -> Result<Option<Bottleneck>, CommandError> {
         let rate_bps = whole(self.required(&MBIT)? * 1e6);
         let queue_ms = self.optional(&MILLIS)?.unwrap_or(DEFAULT_QUEUE_MS);
@@ -198,6 +209,7 @@ impl FromStr for Command {
             "jitter" => Self::Jitter(words.duration()?),
             "loss" => Self::Loss(HostToClient, words.loss()?),
             "rloss" => Self::Loss(ClientToHost, words.loss()?),
+            "reorder" => Self::Reorder(HostToClient, words.reorder()?),
             "rate" => Self::Rate(HostToClient, words.bottleneck()?),
             "rrate" => Self::Rate(ClientToHost, words.bottleneck()?),
             "black" => Self::Blackout(words.required(&SWITCH)? > 0.5),
@@ -243,6 +255,10 @@ mod tests {
                 burst_bytes,
             })
         };
+        let late = |ratio, late_ms| {
+            let late_by = Duration::from_millis(late_ms);
+            Reorder { ratio, late_by }
+        };
         let data = Direction::HostToClient;
         let back = Direction::ClientToHost;
         let cases = [
@@ -254,6 +270,8 @@ mod tests {
             ("loss 3", Command::Loss(data, Loss::random(0.03))),
             ("loss 3 8", Command::Loss(data, Loss::bursts(0.03, 8.0))),
             ("rloss 100", Command::Loss(back, Loss::random(1.0))),
+            ("reorder 2", Command::Reorder(data, late(0.02, 2))),
+            ("reorder 50 10", Command::Reorder(data, late(0.5, 10))),
             ("rate 10", Command::Rate(data, hop(10_000_000, 250, 0))),
             (
                 "rate 2.5 100 20",
@@ -283,6 +301,7 @@ mod tests {
             ("delay 1e300", "MS cannot be \"1e300\""),
             ("loss 101", "PERCENT cannot be \"101\""),
             ("loss 3 0", "BURST cannot be \"0\""),
+            ("reorder 2 -1", "MS cannot be \"-1\""),
             ("rate fast", "MBIT cannot be \"fast\""),
             ("seed", "seed needs N"),
             ("seed -1", "N cannot be \"-1\""),
@@ -299,7 +318,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_panics(line in "(delay|jitter|loss|rate|black|seed)?[ -~]{0,24}") {
+        fn no_line_panics(line in "(delay|jitter|loss|reorder|rate|black|seed)?[ -~]{0,24}") {
             let _outcome = line.parse::<Command>();
         }
     }

@@ -53,8 +53,10 @@ impl<T> IndexMut<Direction> for PerDirection<T> {
 pub struct Conditions {
     /// Added to every packet, one way.
     pub delay: Duration,
-    /// At most this much more, drawn evenly for each packet. Packets never overtake each other.
+    /// At most this much more, drawn evenly for each packet. It lets no packet overtake another.
     pub jitter: Duration,
+    /// Packets that those behind them overtake.
+    pub reorder: Reorder,
     /// Packets that vanish by chance.
     pub loss: Loss,
     /// A slow hop with a queue in front of it; `None` is a wire without a limit.
@@ -94,6 +96,15 @@ impl Default for Loss {
     fn default() -> Self {
         Self::random(0.0)
     }
+}
+
+/// Packets that come too late by chance, after others that were sent behind them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reorder {
+    /// Share of packets that come late, 0 to 1.
+    pub ratio: f64,
+    /// How much later than otherwise.
+    pub late_by: Duration,
 }
 
 /// A hop of limited rate, with the queue in front of it.

@@ -104,6 +104,7 @@ impl Emulator {
             Command::Delay(delay) => self.change_both(now, |c| c.delay = delay),
             Command::Jitter(jitter) => self.change_both(now, |c| c.jitter = jitter),
             Command::Loss(way, loss) => self.change(way, now, |c| c.loss = loss),
+            Command::Reorder(way, reorder) => self.change(way, now, |c| c.reorder = reorder),
             Command::Rate(way, hop) => self.change(way, now, |c| c.bottleneck = hop),
             Command::Blackout(black) => self.change_both(now, |c| c.blackout = black),
             Command::Seed(seed) => {

@@ -39,7 +39,7 @@ mod profile;
 mod worker;
 
 pub use command::{Command, CommandError};
-pub use conditions::{Bottleneck, Conditions, Direction, Loss, PerDirection, QueueLimit};
+pub use conditions::{Bottleneck, Conditions, Direction, Loss, PerDirection, QueueLimit, Reorder};
 pub use counters::{Counters, DirectionCounters};
 pub use error::LinkError;
 pub use link::{CLIENT_ADDR, Control, DEVICE, HOST_ADDR, Link, MTU_BYTES};

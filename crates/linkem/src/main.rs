@@ -23,6 +23,7 @@ Commands, one a line on standard input; each is answered with a JSON line of cou
   jitter MS                        up to this much more, each way
   loss PERCENT [BURST]             host to client, BURST packets in a row on average
   rloss PERCENT [BURST]            client to host
+  reorder PERCENT [MS]             host to client: this share comes so much later
   rate MBIT [QUEUE_MS [BURST_KB]]  host to client; 0 lifts it
   rrate MBIT [QUEUE_MS [BURST_KB]] client to host
   black 0|1                        nothing passes, both ways

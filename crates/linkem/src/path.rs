@@ -1,4 +1,5 @@
-//! One direction of a link in pure time: loss, then the bottleneck's queue, then the delay line.
+//! One direction of a link in pure time: loss, then the bottleneck's queue, then the delay line,
+//! where some packets are overtaken.
 //! It reads no clock and touches no device.
 
 use std::collections::VecDeque;
@@ -40,6 +41,7 @@ impl QueueWaits {
 struct Chance {
     loss: fastrand::Rng,
     jitter: fastrand::Rng,
+    reorder: fastrand::Rng,
 }
 
 impl Chance {
@@ -48,6 +50,7 @@ impl Chance {
         Self {
             loss: root.fork(),
             jitter: root.fork(),
+            reorder: root.fork(),
         }
     }
 }
@@ -62,8 +65,10 @@ pub(crate) struct Path {
     queued_bytes: u64,
     /// When the bottleneck has served what it served so far; lags behind now by unused burst.
     free_at: Duration,
-    /// Has passed the bottleneck, waits for its delay.
+    /// Has passed the bottleneck, waits for its delay; the next due first.
     delay_line: VecDeque<Packet>,
+    /// When the last packet is due that is not late: none overtakes that one.
+    last_due: Duration,
     counters: DirectionCounters,
     waits: QueueWaits,
 }
@@ -78,6 +83,7 @@ impl Path {
             queued_bytes: 0,
             free_at: Duration::ZERO,
             delay_line: VecDeque::new(),
+            last_due: Duration::ZERO,
             counters: DirectionCounters::default(),
             waits: QueueWaits::default(),
         }
@@ -180,11 +186,15 @@ impl Path {
         let due = from
             .saturating_add(self.conditions.delay)
             .saturating_add(jitter);
-        packet.due = self
+        self.last_due = due.max(self.last_due);
+        packet.due = self.last_due;
+        if self.chance.reorder.f64() < self.conditions.reorder.ratio {
+            packet.due += self.conditions.reorder.late_by;
+        }
+        let place = self
             .delay_line
-            .back()
-            .map_or(due, |before| due.max(before.due));
-        self.delay_line.push_back(packet);
+            .partition_point(|other| other.due <= packet.due);
+        self.delay_line.insert(place, packet);
     }
 
     fn is_lost(&mut self) -> bool {

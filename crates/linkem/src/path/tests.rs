@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::Path;
-use crate::{Bottleneck, Conditions, Loss, QueueLimit};
+use crate::{Bottleneck, Conditions, Loss, QueueLimit, Reorder};
 
 const PACKET: [u8; 1250] = [0x45; 1250];
 
@@ -111,6 +111,45 @@ fn jitter_spreads_over_its_range_and_never_reorders() {
     let out = arrivals(&mut path);
     assert_eq!(out.len(), 2000);
     assert!(out.is_sorted());
+}
+
+#[test]
+fn late_packets_come_after_those_that_overtook_them_and_the_others_keep_their_order() {
+    let conditions = Conditions {
+        delay: ms(4),
+        jitter: ms(3),
+        reorder: Reorder {
+            ratio: 0.02,
+            late_by: ms(2),
+        },
+        ..Conditions::default()
+    };
+    let mut path = Path::new(conditions, 3);
+    let sent = 20_000_u32;
+    let mut out: Vec<u32> = Vec::new();
+    for packet in 0..sent {
+        let now = Duration::from_micros(u64::from(packet) * 100);
+        path.enter(&packet.to_be_bytes(), now);
+        out.extend(numbers(&mut path, now));
+    }
+    out.extend(numbers(&mut path, ms(60_000)));
+    assert_eq!(out.len(), sent as usize);
+    let mut furthest = 0;
+    let (late, in_time): (Vec<u32>, Vec<u32>) = out.iter().partition(|packet| {
+        let overtaken = **packet < furthest;
+        furthest = furthest.max(**packet);
+        overtaken
+    });
+    let ratio = late.len() as f64 / f64::from(sent);
+    assert!((0.015..0.025).contains(&ratio), "{ratio}");
+    assert!(in_time.is_sorted());
+}
+
+/// What leaves by `now` of packets that carry their number.
+fn numbers(path: &mut Path, now: Duration) -> Vec<u32> {
+    let due = std::iter::from_fn(|| path.pop_due(now));
+    due.map(|bytes| u32::from_be_bytes(bytes[..].try_into().expect("four bytes")))
+        .collect()
 }
 
 #[test]
@@ -351,6 +390,7 @@ proptest! {
                     let conditions = Conditions {
                         delay: ms(delay_ms),
                         jitter: ms(jitter_ms),
+                        reorder: Reorder::default(),
                         loss: Loss::bursts(loss, 3.0),
                         bottleneck: rate_bps.map(hop),
                         blackout: black,
