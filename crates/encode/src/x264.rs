@@ -127,12 +127,12 @@ impl Encoder for X264 {
             Some(quantiser) => Task::Refine(quantiser),
             None => Task::Ordinary,
         };
-        let changed = self.changes.share(&planes, self.size);
-        let mut quantiser = self.rate.plan(task, changed);
+        let changes = self.changes.compare(&planes, self.size);
+        let mut quantiser = self.rate.plan(task, changes.share);
         loop {
             let coded = self
                 .core
-                .code(&planes, keyframe, quantiser)
+                .code(&planes, changes.unchanged, keyframe, quantiser)
                 .map_err(failed)?;
             let bytes = self.core.data.len();
             keyframe |= coded.reference == Reference::None;
@@ -235,10 +235,12 @@ impl Core {
         }
     }
 
-    /// Codes a picture into `data`.
+    /// Codes a picture into `data`. What is unchanged since the picture handed over before is looked
+    /// at only where this one refers to another, or is to be finer.
     fn code(
         &mut self,
         planes: &Planes<'_>,
+        unchanged: &[bool],
         keyframe: bool,
         quantiser: u8,
     ) -> Result<Coded, CoreError> {
@@ -251,6 +253,7 @@ impl Core {
                 luma_stride: planes.luma_stride,
                 chroma_stride: planes.chroma_stride,
             },
+            unchanged,
             kind: if keyframe {
                 PictureType::Idr
             } else {

@@ -33,6 +33,10 @@ pub enum PictureType {
 pub struct Picture<'a> {
     /// Pixels.
     pub planes: Planes<'a>,
+    /// The macroblocks whose pixels are those of the picture before this one, from left to right and
+    /// then down; empty where nothing is known. They are skipped, unless this picture refers to an
+    /// older one or asks for a finer quantiser.
+    pub unchanged: &'a [bool],
     /// How to code it.
     pub kind: PictureType,
     /// Quantiser of every macroblock, within the range of the parameters.
@@ -72,6 +76,8 @@ pub struct Encoder {
     raw: NonNull<sys::x264_t>,
     width: usize,
     height: usize,
+    /// What the library reads of [`Picture::unchanged`], while it codes the picture.
+    block_info: Vec<u8>,
 }
 
 // SAFETY: libx264 keeps no thread-local state; an encoder may be used from any thread as long as
@@ -91,6 +97,7 @@ impl Encoder {
             raw,
             width: usize::try_from(params.raw.i_width).unwrap_or(0),
             height: usize::try_from(params.raw.i_height).unwrap_or(0),
+            block_info: Vec::new(),
         };
         // SAFETY: `raw` is open.
         let delayed = unsafe { sys::x264_encoder_maximum_delayed_frames(encoder.raw.as_ptr()) };
@@ -104,18 +111,23 @@ impl Encoder {
     /// Encodes one picture.
     ///
     /// # Errors
-    /// [`Error::ShortPlane`] before anything happened; [`Error::Encode`] and [`Error::NoOutput`]
+    /// [`Error::ShortPlane`] and [`Error::MapSize`] before anything happened; [`Error::Encode`] and [`Error::NoOutput`]
     /// leave the encoder in an unknown state: open a new one.
     pub fn encode(&mut self, picture: &Picture<'_>) -> Result<Encoded<'_>, Error> {
         self.check(&picture.planes)?;
         let mut input = raw_picture(picture);
+        if !picture.unchanged.is_empty() {
+            input.prop.mb_info = self.info_of(picture.unchanged)?;
+        }
         // SAFETY: a plain C struct without niches: all zeros are valid, and the library only
         // writes to it.
         let mut output: sys::x264_picture_t = unsafe { std::mem::zeroed() };
         let mut nals: *mut sys::x264_nal_t = std::ptr::null_mut();
         let mut count = 0;
         // SAFETY: the encoder is open; the planes were checked to hold `height` rows of `width`
-        // bytes at their strides, and the library only reads them, before it returns.
+        // bytes at their strides, and the library only reads them, before it returns. `mb_info` is
+        // null or holds a byte for each macroblock; the library looks at that of the picture it codes
+        // alone, which it has done when it returns, as no picture is held back.
         let bytes = unsafe {
             sys::x264_encoder_encode(
                 self.raw.as_ptr(),
@@ -153,6 +165,16 @@ impl Encoder {
             0 => Ok(()),
             _ => Err(Error::Invalidate),
         }
+    }
+
+    fn info_of(&mut self, unchanged: &[bool]) -> Result<*mut u8, Error> {
+        if unchanged.len() != self.width.div_ceil(16) * self.height.div_ceil(16) {
+            return Err(Error::MapSize);
+        }
+        let info = |same: &bool| u8::from(*same) * sys::X264_MBINFO_CONSTANT as u8;
+        self.block_info.clear();
+        self.block_info.extend(unchanged.iter().map(info));
+        Ok(self.block_info.as_mut_ptr())
     }
 
     fn check(&self, planes: &Planes<'_>) -> Result<(), Error> {
@@ -227,6 +249,7 @@ mod tests {
                 luma_stride: stride,
                 chroma_stride: stride / 2,
             },
+            unchanged: &[],
             kind: if number == 0 {
                 PictureType::Idr
             } else {
@@ -271,6 +294,46 @@ mod tests {
             assert_eq!(encoder.encode(&short).unwrap_err(), Error::ShortPlane);
         }
         assert!(encoder.encode(&whole).is_ok());
+    }
+
+    #[test]
+    fn a_map_of_unchanged_macroblocks_has_to_fit_and_is_believed() {
+        let mut encoder = open(64, 48);
+        let grey = vec![90; 64 * 48 * 3 / 2];
+        let noise: Vec<u8> = (0..64 * 48 * 3 / 2)
+            .map(|i: u32| ((i * i) >> 3) as u8)
+            .collect();
+        encoder.encode(&picture(&grey, 64, 48, 0)).unwrap();
+        let mut lie = picture(&noise, 64, 48, 1);
+        lie.unchanged = &[true; 11];
+        assert_eq!(encoder.encode(&lie).unwrap_err(), Error::MapSize);
+        lie.unchanged = &[true; 12];
+        let believed = encoder
+            .encode(&lie)
+            .unwrap()
+            .nals()
+            .map(<[u8]>::len)
+            .sum::<usize>();
+        assert!(believed < 20, "{believed} bytes of skipped macroblocks");
+        // A finer picture has to look, and so has one that refers past the last.
+        lie.number = 2;
+        lie.quantiser = 25;
+        let finer = encoder
+            .encode(&lie)
+            .unwrap()
+            .nals()
+            .map(<[u8]>::len)
+            .sum::<usize>();
+        encoder.invalidate(2).unwrap();
+        lie.number = 3;
+        lie.quantiser = 30;
+        let older = encoder
+            .encode(&lie)
+            .unwrap()
+            .nals()
+            .map(<[u8]>::len)
+            .sum::<usize>();
+        assert!(finer > 100 && older > 100, "{finer} and {older} bytes");
     }
 
     #[test]

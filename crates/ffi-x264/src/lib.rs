@@ -30,6 +30,9 @@ pub enum Error {
     /// A plane holds fewer bytes than its size and stride say.
     #[error("a plane of the picture is too short for its size")]
     ShortPlane,
+    /// The macroblocks said to be unchanged are not as many as the picture has.
+    #[error("the map of unchanged macroblocks does not fit the picture")]
+    MapSize,
     /// libx264 failed to encode a picture.
     #[error("libx264 failed to encode the picture")]
     Encode,

@@ -76,6 +76,7 @@ impl Params {
         raw.i_frame_reference = 1;
         raw.b_cabac = 1;
         raw.analyse.i_weighted_pred = 0;
+        raw.analyse.b_mb_info = 1;
         raw.rc.i_lookahead = 0;
         raw.rc.b_mb_tree = 0;
         Ok(Self { raw }.quantisers(1..=51))
