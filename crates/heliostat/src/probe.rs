@@ -48,8 +48,13 @@ pub(crate) fn probe(command: &ProbeCommand) -> anyhow::Result<ExitCode> {
             print("The host ended the app of this client, if it had one.\n")
         }
         Verb::Unpair => {
-            client.unpair()?;
-            print(&format!("{} is forgotten.\n", flags.host))
+            let host = &flags.host;
+            print(&match client.unpair()? {
+                true => format!("{host} is forgotten, and forgot this client.\n"),
+                false => format!(
+                    "{host} is forgotten. It may know this client still: remove it there.\n"
+                ),
+            })
         }
     }
 }

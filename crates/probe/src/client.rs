@@ -161,15 +161,18 @@ impl Client {
         self.state.remember(&self.host, &certificate.der)
     }
 
-    /// Forgets the host, and asks it to forget this client; hosts may decline the latter.
+    /// Forgets the host, and asks it to forget this client: whether it did.
     ///
     /// # Errors
     /// [`Error::State`].
-    pub fn unpair(&mut self) -> Result<(), Error> {
-        // Hosts of today answer 404 here, which clients take for granted (spec of /unpair).
-        let _ = self.plain("unpair", "", ANSWER_WITHIN);
+    pub fn unpair(&mut self) -> Result<bool, Error> {
+        // Over TLS, where a host knows who asks; stock clients ask over HTTP (`gs_unpair` in client.c),
+        // and hosts of today answer 404 there, some to both.
+        let asked = self
+            .paired_host()
+            .and_then(|(tls, info)| self.secure(&tls, info.https_port, "unpair", ""));
         self.state.forget(&self.host)?;
-        Ok(())
+        Ok(asked.is_ok())
     }
 
     /// What can run.

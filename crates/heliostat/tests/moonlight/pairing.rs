@@ -55,6 +55,17 @@ fn a_client_that_was_removed_is_a_stranger_again() {
 }
 
 #[test]
+fn a_client_that_unpairs_is_forgotten_by_both() {
+    let host = Host::small(&[]);
+    let mut pal = host.paired();
+    assert!(pal.client.unpair().unwrap(), "the host took it");
+    let clients = host.call("listMoonlightClients", &json!({}));
+    assert_eq!(clients["clients"], json!([]));
+    assert!(matches!(pal.client.apps(), Err(Error::NotPaired)));
+    assert!(!pal.client.unpair().unwrap(), "there is nothing to forget");
+}
+
+#[test]
 fn the_command_that_takes_a_pin_says_how_it_ended() {
     let host = Host::small(&[]);
     let mut pal = host.stranger();
