@@ -3,7 +3,8 @@
 //! How much changed tells a cut from typing; where nothing did, an encoder need not look.
 
 use crate::convert::Planes;
-use media::Size;
+use media::{Bands, Size};
+use std::ops::Range;
 
 /// Edge of a macroblock in luma pixels, and in chroma pixels.
 const LUMA_BLOCK: usize = 16;
@@ -30,24 +31,28 @@ pub(crate) struct Changes<'a> {
 impl ChangeMeter {
     /// Compares a picture with the one before, and remembers it instead of that.
     pub(crate) fn compare(&mut self, planes: &Planes<'_>, size: Size) -> Changes<'_> {
-        let columns = (size.width as usize).div_ceil(LUMA_BLOCK);
-        let rows = (size.height as usize).div_ceil(LUMA_BLOCK);
         let known = self.size == size;
-        self.size = size;
-        self.unchanged.clear();
-        self.unchanged.resize(columns * rows, known);
+        if !known {
+            self.forget(size);
+        }
+        self.unchanged.fill(known);
+        let look = if known {
+            planes.changed
+        } else {
+            Bands::whole(size.height)
+        };
         let (width, half_width) = (size.width as usize, size.width as usize / 2);
         let (luma, chroma) = (planes.luma_stride, planes.chroma_stride);
         let [y, u, v] = &mut self.last;
-        update::<LUMA_BLOCK>(
-            y,
-            width,
-            rows_of(planes.y, luma, width),
-            &mut self.unchanged,
-        );
-        for (last, new) in [(u, planes.u), (v, planes.v)] {
-            let new = rows_of(new, chroma, half_width);
-            update::<CHROMA_BLOCK>(last, half_width, new, &mut self.unchanged);
+        for band in look.iter() {
+            let (top, bottom) = (band.top as usize, band.bottom as usize);
+            let rows = planes.y.chunks(luma).map(|row| &row[..width]);
+            update::<LUMA_BLOCK>(y, rows, top..bottom, &mut self.unchanged);
+            for (last, new) in [(&mut *u, planes.u), (&mut *v, planes.v)] {
+                let rows = new.chunks(chroma).map(|row| &row[..half_width]);
+                let range = top / 2..bottom.div_ceil(2);
+                update::<CHROMA_BLOCK>(last, rows, range, &mut self.unchanged);
+            }
         }
         let changed = self.unchanged.iter().filter(|same| !**same).count();
         Changes {
@@ -55,30 +60,34 @@ impl ChangeMeter {
             share: changed as f32 / self.unchanged.len().max(1) as f32,
         }
     }
+
+    /// Makes room for pictures of another size.
+    fn forget(&mut self, size: Size) {
+        let pixels = size.width as usize * size.height as usize;
+        for (plane, pixels) in self.last.iter_mut().zip([pixels, pixels / 4, pixels / 4]) {
+            plane.resize(pixels, 0);
+        }
+        let columns = (size.width as usize).div_ceil(LUMA_BLOCK);
+        let rows = (size.height as usize).div_ceil(LUMA_BLOCK);
+        self.unchanged.resize(columns * rows, false);
+        self.size = size;
+    }
 }
 
-/// The rows of a plane, without what lies behind their ends.
-fn rows_of(plane: &[u8], stride: usize, width: usize) -> impl Iterator<Item = &[u8]> {
-    plane.chunks(stride).map(move |row| &row[..width])
-}
-
-/// Copies a plane to `last`, and says which of its macroblocks differ from what was there.
+/// Copies rows of a plane to `last`, and says which macroblocks differ from what was there.
 fn update<'a, const BLOCK: usize>(
-    last: &mut Vec<u8>,
-    width: usize,
-    mut new: impl Iterator<Item = &'a [u8]>,
+    last: &mut [u8],
+    new: impl Iterator<Item = &'a [u8]>,
+    range: Range<usize>,
     unchanged: &mut [bool],
 ) {
-    let columns = width.div_ceil(BLOCK);
-    let height = unchanged.len() / columns * BLOCK;
-    last.resize(width * height, 0);
-    let strips = last.chunks_mut(width * BLOCK);
-    for (strip, unchanged) in strips.zip(unchanged.chunks_mut(columns)) {
-        for (old, new) in strip.chunks_mut(width).zip(new.by_ref()) {
-            if old != new {
-                compare_row::<BLOCK>(old, new, unchanged);
-                old.copy_from_slice(new);
-            }
+    for (number, new) in new.enumerate().take(range.end).skip(range.start) {
+        let old = &mut last[number * new.len()..][..new.len()];
+        if old != new {
+            let columns = new.len().div_ceil(BLOCK);
+            let strip = &mut unchanged[number / BLOCK * columns..][..columns];
+            compare_row::<BLOCK>(old, new, strip);
+            old.copy_from_slice(new);
         }
     }
 }
@@ -103,11 +112,18 @@ mod tests {
     const SIZE: Size = Size::new(72, 40);
     const STRIDE: usize = 80;
 
+    fn rows(top: u32, bottom: u32) -> Bands {
+        let mut rows = Bands::default();
+        rows.insert(media::Band { top, bottom });
+        rows
+    }
+
     /// A picture of five columns and three rows of macroblocks, the outermost of which are halves.
     struct Screen {
         y: Vec<u8>,
         u: Vec<u8>,
         v: Vec<u8>,
+        changed: Bands,
         meter: ChangeMeter,
     }
 
@@ -117,20 +133,26 @@ mod tests {
                 y: vec![50; STRIDE * 40],
                 u: vec![60; STRIDE / 2 * 20],
                 v: vec![70; STRIDE / 2 * 20],
+                changed: Bands::whole(40),
                 meter: ChangeMeter::default(),
             }
         }
 
         /// The macroblocks that changed, and their share.
         fn changed(&mut self) -> (Vec<usize>, f32) {
+            self.changed_in(SIZE)
+        }
+
+        fn changed_in(&mut self, size: Size) -> (Vec<usize>, f32) {
             let planes = Planes {
                 y: &self.y,
                 u: &self.u,
                 v: &self.v,
                 luma_stride: STRIDE,
                 chroma_stride: STRIDE / 2,
+                changed: self.changed,
             };
-            let changes = self.meter.compare(&planes, SIZE);
+            let changes = self.meter.compare(&planes, size);
             let all = changes.unchanged.iter().enumerate();
             let changed = all.filter(|(_, same)| !**same).map(|(block, _)| block);
             (changed.collect(), changes.share)
@@ -167,17 +189,22 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_cannot_have_changed_are_not_looked_at() {
+        let mut screen = Screen::new();
+        screen.changed = rows(0, 10);
+        assert_eq!(screen.changed().1, 1.0, "the first picture is new all over");
+        screen.y[5 * STRIDE] += 1; // first macroblock
+        screen.u[18 * STRIDE / 2] += 1; // third row of them
+        assert_eq!(screen.changed().0, [0]);
+        screen.changed = rows(37, 38);
+        assert_eq!(screen.changed().0, [10]);
+    }
+
+    #[test]
     fn a_picture_of_another_size_is_new() {
         let mut screen = Screen::new();
         screen.changed();
-        let planes = Planes {
-            y: &screen.y,
-            u: &screen.u,
-            v: &screen.v,
-            luma_stride: STRIDE,
-            chroma_stride: STRIDE / 2,
-        };
-        let changes = screen.meter.compare(&planes, Size::new(32, 16));
-        assert_eq!((changes.unchanged, changes.share), (&[false; 2][..], 1.0));
+        assert_eq!(screen.changed_in(Size::new(32, 16)), (vec![0, 1], 1.0));
+        assert_eq!(screen.changed().1, 1.0);
     }
 }

@@ -1,6 +1,6 @@
 //! A raw picture on its way to an encoder: shared pixels, their layout, and when they were seen.
 
-use crate::MonoTime;
+use crate::{Bands, MonoTime, PictureId};
 use std::fmt;
 use std::sync::Arc;
 
@@ -67,6 +67,16 @@ impl PixelFormat {
 pub trait Pixels: Send + Sync {
     /// All bytes of the picture, planes and padding included.
     fn bytes(&self) -> &[u8];
+
+    /// Which picture this is, where the source keeps account of what changes.
+    fn id(&self) -> Option<PictureId> {
+        None
+    }
+
+    /// The rows in which this picture may differ from an earlier one; `None` where that is not known.
+    fn changed_since(&self, _earlier: PictureId) -> Option<Bands> {
+        None
+    }
 }
 
 impl Pixels for Vec<u8> {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here opens a socket, a device or a thread.
 
+mod bands;
 mod bounded;
 mod channel;
 mod fit;
@@ -10,11 +11,13 @@ mod frame_clock;
 mod packets;
 mod params;
 mod pool;
+mod row_history;
 mod rtp;
 mod slot;
 mod time;
 mod unit;
 
+pub use bands::{Band, Bands, MAX_BANDS};
 pub use bounded::{Bounded, PushRefused, Refusal};
 pub use channel::{ChannelEvent, ChannelId, Message};
 pub use fit::Fit;
@@ -27,6 +30,7 @@ pub use params::{
     StreamParams,
 };
 pub use pool::Pool;
+pub use row_history::{PictureId, RowHistory};
 pub use rtp::Rtp90k;
 pub use slot::{Slot, SlotClosed, Wake};
 pub use time::MonoTime;

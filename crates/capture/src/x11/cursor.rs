@@ -2,9 +2,8 @@
 //!
 //! Owns the blending; refuses to ask the server, which the source does together with the picture.
 
-use crate::x11::bands::Band;
 use crate::x11::display::Area;
-use media::Size;
+use media::{Band, Size};
 use x11rb::protocol::xfixes::GetCursorImageReply;
 use x11rb::protocol::xproto::QueryPointerReply;
 

@@ -4,9 +4,8 @@
 //! need a conversion.
 
 use crate::source::SourceError;
-use crate::x11::bands::Band;
 use crate::x11::stream::{Connection, connect, parsed};
-use media::{MAX_DIMENSION, Size};
+use media::{Band, MAX_DIMENSION, Size};
 use std::fmt::Display as Words;
 use std::io::ErrorKind;
 use std::sync::Arc;

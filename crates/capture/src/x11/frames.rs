@@ -3,19 +3,15 @@
 //! Owns what each buffer still shows of the past; refuses to copy rows that it has already.
 
 use crate::source::{FRAMES_IN_FLIGHT, SourceError};
-use crate::x11::bands::{Band, Bands, MAX_BANDS};
 use crate::x11::cursor::Cursor;
 use crate::x11::display::{Area, Display, XResult};
 use crate::x11::segment::Segment;
-use media::{PixelFormat, Pixels, Pool};
+use media::{Band, Bands, MAX_BANDS, PictureId, PixelFormat, Pixels, Pool, RowHistory};
 use std::sync::Arc;
 use x11rb::errors::{ReplyError, ReplyOrIdError};
 use x11rb::protocol::ErrorKind;
 use x11rb::protocol::shm::ConnectionExt as _;
 use x11rb::protocol::xproto::ImageFormat;
-
-/// Frames whose changes are remembered. A buffer that was in use for longer is taken anew.
-const HISTORY: usize = 16;
 
 /// Why a grab gave no frame.
 pub(crate) enum NoFrame {
@@ -28,15 +24,25 @@ pub(crate) enum NoFrame {
 /// One buffer: the segment the server writes into, and what it shows.
 pub(crate) struct Picture {
     segment: Segment,
-    /// Number of the frame in it; 0 while there is none.
-    serial: u64,
+    /// The state of the screen in it; `None` while there is none.
+    screen: Option<PictureId>,
     /// Rows under the cursor that was drawn into it.
     cursor_rows: Band,
+    /// How the picture came to be, with the cursor.
+    shown: RowHistory,
 }
 
 impl Pixels for Picture {
     fn bytes(&self) -> &[u8] {
         self.segment.bytes()
+    }
+
+    fn id(&self) -> Option<PictureId> {
+        Some(self.shown.newest())
+    }
+
+    fn changed_since(&self, earlier: PictureId) -> Option<Bands> {
+        self.shown.since(earlier)
     }
 }
 
@@ -44,9 +50,12 @@ impl Pixels for Picture {
 pub(crate) struct Frames {
     area: Area,
     pool: Pool<Picture>,
-    /// Number of the last frame.
-    serial: u64,
-    history: [Bands; HISTORY],
+    /// The screen without a cursor.
+    screen: RowHistory,
+    /// The frames that were handed out.
+    shown: RowHistory,
+    /// Rows under the cursor of the last frame.
+    cursor_rows: Band,
 }
 
 impl Frames {
@@ -54,8 +63,9 @@ impl Frames {
         Self {
             area,
             pool: Pool::new(FRAMES_IN_FLIGHT),
-            serial: 0,
-            history: [Bands::default(); HISTORY],
+            screen: RowHistory::new(),
+            shown: RowHistory::new(),
+            cursor_rows: Band::default(),
         }
     }
 
@@ -67,32 +77,40 @@ impl Frames {
         cursor: &Cursor,
         changed: &Bands,
     ) -> Result<Option<Arc<Picture>>, NoFrame> {
-        let (area, serial, history) = (self.area, self.serial, &self.history);
+        let area = self.area;
+        let cursor_rows = cursor.rows(area);
+        let (mut screen, mut shown) = (self.screen, self.shown);
+        screen.push(*changed);
+        let mut visible = *changed;
+        visible.insert(self.cursor_rows);
+        visible.insert(cursor_rows);
+        shown.push(visible);
         let stride = area.size.width as usize * 4;
         let make = || {
             let bytes = PixelFormat::Bgrx.bytes(stride, area.size.height);
             let segment = Segment::attach(display, bytes).map_err(NoFrame::Lost)?;
             Ok(Picture {
                 segment,
-                serial: 0,
+                screen: None,
                 cursor_rows: Band::default(),
+                shown,
             })
         };
         let fill = |picture: &mut Picture| {
-            let mut rows = stale_rows(picture, serial, history, area);
-            rows.extend(changed);
+            let rows = stale_rows(picture, &screen, area);
             let taken = take(display, &picture.segment, area, &rows);
             taken.map_err(|error| failed(display, error))?;
             cursor.draw(picture.segment.bytes_mut(), stride, area);
-            picture.serial = serial + 1;
-            picture.cursor_rows = cursor.rows(area);
+            picture.screen = Some(screen.newest());
+            picture.cursor_rows = cursor_rows;
+            picture.shown = shown;
             Ok(())
         };
         let filled = self.pool.fill(make, fill);
         match &filled {
             Ok(Some(_)) => {
-                self.serial += 1;
-                self.history[self.serial as usize % HISTORY] = *changed;
+                (self.screen, self.shown) = (screen, shown);
+                self.cursor_rows = cursor_rows;
             }
             Ok(None) => {}
             // The server may still be writing into the segment: it is never looked at again.
@@ -102,15 +120,11 @@ impl Frames {
     }
 }
 
-/// The rows in which a buffer differs from the frame numbered `serial`.
-fn stale_rows(picture: &Picture, serial: u64, history: &[Bands; HISTORY], area: Area) -> Bands {
-    if picture.serial == 0 || serial - picture.serial >= HISTORY as u64 {
+/// The rows in which a buffer differs from the screen as it is now.
+fn stale_rows(picture: &Picture, screen: &RowHistory, area: Area) -> Bands {
+    let Some(mut rows) = picture.screen.and_then(|taken| screen.since(taken)) else {
         return Bands::whole(area.size.height);
-    }
-    let mut rows = Bands::default();
-    for missed in picture.serial + 1..=serial {
-        rows.extend(&history[missed as usize % HISTORY]);
-    }
+    };
     rows.insert(picture.cursor_rows);
     rows
 }

@@ -1,6 +1,5 @@
 //! `x11`: the screen of an X server, or one of its monitors, with the mouse cursor.
 
-mod bands;
 mod cursor;
 mod cursor_report;
 mod display;

@@ -5,13 +5,12 @@
 
 use crate::source::{Source, SourceError, SourceInfo, SourceRequest, StopSignal};
 use crate::taps::{AreaSink, CapturedArea, CursorSwitch, Taps};
-use crate::x11::bands::Bands;
 use crate::x11::cursor::Cursor;
 use crate::x11::cursor_report::CursorReport;
 use crate::x11::display::{Area, Display, XResult};
 use crate::x11::frames::{Frames, NoFrame};
 use crate::x11::target::Target;
-use media::{CaptureTimes, Frame, FrameClock, FrameKind, MonoTime, PixelFormat};
+use media::{Bands, CaptureTimes, Frame, FrameClock, FrameKind, MonoTime, PixelFormat};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The mouse cursor in the frames of the X11 source, against a theme's cursor file.
 
-use crate::xserver::{Painter, SCREEN, XServer, next, pixel, rectangle, request};
+use crate::xserver::{Mirror, Painter, SCREEN, XServer, next, pixel, rectangle, request};
 use capture::{StopSignal, X11};
-use media::Frame;
+use media::{Band, Frame};
 use std::thread;
 use x11rb::connection::Connection as _;
 use x11rb::protocol::render::{ConnectionExt as _, PictType};
@@ -176,13 +176,18 @@ fn moving_the_mouse_alone_gives_a_frame_and_leaves_no_trail() {
     show(&painter, cursor_of(&painter, &themed("left_ptr")));
     let mut source = X11::open(&request(&server.display, 240)).unwrap();
     painter.move_mouse(20, 20);
-    next(&mut source, &stop);
+    let mut mirror = Mirror::default();
+    mirror.follow(&next(&mut source, &stop));
     for step in 1..20_u32 {
         let moved = thread::scope(|scope| {
             let waiting = scope.spawn(|| next(&mut source, &stop));
             painter.move_mouse(20 + step as i16 * 70, 20 + step as i16 * 30);
             waiting.join().unwrap()
         });
+        let rows = mirror.follow(&moved);
+        assert!(mirror.is_like(&moved), "a trail for whoever follows");
+        let taken = rows.iter().map(|band: Band| band.height()).sum::<u32>();
+        assert!((1..400).contains(&taken), "{taken} rows for one cursor");
         // The only pixels that are not the background are those of one cursor.
         let (left, top) = (20 + step * 70, 20 + step * 30);
         for y in (0_u32..1200).step_by(3) {

@@ -1,7 +1,7 @@
 //! A real X server of a test's own, and a client that draws on it.
 
 use capture::{Source, SourceRequest, StopSignal, X11};
-use media::{Frame, FrameRate, MonoTime, Size};
+use media::{Bands, Frame, FrameRate, MonoTime, PictureId, Size};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -92,6 +92,32 @@ pub(crate) fn next(source: &mut X11, stop: &StopSignal) -> Frame {
 }
 
 /// Red, green and blue of one pixel.
+/// A copy of the picture that takes only what frames say has changed.
+#[derive(Default)]
+pub(crate) struct Mirror {
+    bytes: Vec<u8>,
+    shows: Option<PictureId>,
+}
+
+impl Mirror {
+    /// Brings the copy up to a frame; the rows that were taken.
+    pub(crate) fn follow(&mut self, frame: &Frame) -> Bands {
+        let changed = self.shows.and_then(|id| frame.pixels.changed_since(id));
+        let changed = changed.unwrap_or_else(|| Bands::whole(frame.size.height));
+        self.bytes.resize(frame.bytes().len(), 0);
+        for band in changed.iter() {
+            let rows = frame.stride * band.top as usize..frame.stride * band.bottom as usize;
+            self.bytes[rows.clone()].copy_from_slice(&frame.bytes()[rows]);
+        }
+        self.shows = frame.pixels.id();
+        changed
+    }
+
+    pub(crate) fn is_like(&self, frame: &Frame) -> bool {
+        self.bytes == frame.bytes()
+    }
+}
+
 pub(crate) fn pixel(frame: &Frame, x: u32, y: u32) -> [u8; 3] {
     let at = y as usize * frame.stride + x as usize * 4;
     let bytes = &frame.bytes()[at..at + 3];

@@ -2,20 +2,24 @@
 //!
 //! Owns merging; refuses exactness: bands that are close, or too many, become one.
 
-/// Most bands; each costs a request.
-pub(crate) const MAX_BANDS: usize = 4;
-/// Rows between two bands that cost less to copy than a request of their own.
+/// Most bands in a set: to whoever copies them, each costs something of its own.
+pub const MAX_BANDS: usize = 4;
+/// Rows between two bands that cost less to copy than a band of their own.
 const NEAR_ROWS: u32 = 32;
 
 /// Rows from `top` up to, not including, `bottom`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Band {
-    pub(crate) top: u32,
-    pub(crate) bottom: u32,
+pub struct Band {
+    /// The first row.
+    pub top: u32,
+    /// The row behind the last.
+    pub bottom: u32,
 }
 
 impl Band {
-    pub(crate) const fn height(self) -> u32 {
+    /// Number of rows.
+    #[must_use]
+    pub const fn height(self) -> u32 {
         self.bottom.saturating_sub(self.top)
     }
 
@@ -33,14 +37,15 @@ impl Band {
 
 /// Disjoint bands from top to bottom.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bands {
+pub struct Bands {
     bands: [Band; MAX_BANDS],
     count: usize,
 }
 
 impl Bands {
     /// All rows of a picture.
-    pub(crate) fn whole(height: u32) -> Self {
+    #[must_use]
+    pub fn whole(height: u32) -> Self {
         let mut bands = Self::default();
         bands.insert(Band {
             top: 0,
@@ -49,16 +54,19 @@ impl Bands {
         bands
     }
 
-    pub(crate) const fn is_empty(&self) -> bool {
+    /// Whether there is no row in it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Band> {
+    /// The bands from top to bottom.
+    pub fn iter(&self) -> impl Iterator<Item = Band> {
         self.bands.into_iter().take(self.count)
     }
 
     /// Adds rows.
-    pub(crate) fn insert(&mut self, band: Band) {
+    pub fn insert(&mut self, band: Band) {
         if band.height() == 0 {
             return;
         }
@@ -88,7 +96,7 @@ impl Bands {
     }
 
     /// Adds the rows of another set.
-    pub(crate) fn extend(&mut self, other: &Self) {
+    pub fn extend(&mut self, other: &Self) {
         for band in other.iter() {
             self.insert(band);
         }
