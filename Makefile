@@ -18,7 +18,22 @@ run: packages web ## Build and start Heliostat on the best source; prints one UR
 	./target/release/heliostat $(ARGS)
 
 .PHONY: test
-test: test-packages web lint web-test rust-test loom-test openh264-test e2e ## Run every check and test.
+test: test-packages web ## Run every check and test.
+	$(CARGO) test --workspace --no-run
+	$(MAKE) --jobs=2 tests-in-turn checks-beside
+
+# Tests wait much of their time; the checks that compile take what they leave over. They begin with what
+# compiles elsewhere, since Cargo lets one build at a time into a folder and the tests start with one.
+.PHONY: tests-in-turn checks-beside
+tests-in-turn:
+	$(MAKE) rust-test
+	$(MAKE) e2e-run
+checks-beside:
+	nice -n 19 $(MAKE) $(JETKVM_CLIENT)
+	nice -n 19 $(MAKE) loom-test
+	nice -n 19 $(MAKE) web-test
+	nice -n 19 $(MAKE) lint
+	nice -n 19 $(MAKE) openh264-test
 
 .PHONY: bench
 bench: test-packages web ## Measure glass to glass; figures and a plot go to docs/bench.
@@ -48,6 +63,7 @@ web/dist/index.html: web/node_modules/.package-lock.json $(WEB_SOURCES)
 lint: web ## Formatting, lints, docs and the shape of the code.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	$(CARGO) clippy --package heliostat --no-default-features --features openh264 --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 	$(CARGO) xtask tidy
 
@@ -72,8 +88,13 @@ openh264-test: ## The permissive build and its tests.
 	$(RUN_TESTS) --package encode --no-default-features --features openh264
 
 .PHONY: e2e
-e2e: web e2e/node_modules/.package-lock.json $(JETKVM_CLIENT) ## Real browsers and clients against the real binary.
-	$(CARGO) build --package heliostat --package linkem
+e2e: web ## Real browsers and clients against the real binary.
+	$(CARGO) build --workspace --bin heliostat --bin linkem
+	$(MAKE) e2e-run
+
+# With the programs that are built already.
+.PHONY: e2e-run
+e2e-run: e2e/node_modules/.package-lock.json $(JETKVM_CLIENT)
 	cd e2e && npm run --silent test
 
 # A client that others wrote, in a folder of its own: nothing of it is part of this project.
