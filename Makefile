@@ -20,20 +20,17 @@ run: packages web ## Build and start Heliostat on the best source; prints one UR
 .PHONY: test
 test: test-packages web ## Run every check and test.
 	$(CARGO) test --workspace --no-run
-	$(MAKE) --jobs=2 tests-in-turn checks-beside
+	$(MAKE) --jobs=2 rust-test $(JETKVM_CLIENT)
+	$(MAKE) --jobs=2 e2e-run checks-beside
 
-# Tests wait much of their time; the checks that compile take what they leave over. They begin with what
-# compiles elsewhere, since Cargo lets one build at a time into a folder and the tests start with one.
-.PHONY: tests-in-turn checks-beside
-tests-in-turn:
-	$(MAKE) rust-test
-	$(MAKE) e2e-run
+# Tests wait much of their time; what only compiles takes what they leave over.
+BESIDE := nice -n 19
+.PHONY: checks-beside
 checks-beside:
-	nice -n 19 $(MAKE) $(JETKVM_CLIENT)
-	nice -n 19 $(MAKE) loom-test
-	nice -n 19 $(MAKE) web-test
-	nice -n 19 $(MAKE) lint
-	nice -n 19 $(MAKE) openh264-test
+	$(BESIDE) $(MAKE) lint
+	$(BESIDE) $(MAKE) web-test
+	$(BESIDE) $(MAKE) loom-test
+	$(BESIDE) $(MAKE) openh264-test
 
 .PHONY: bench
 bench: test-packages web ## Measure glass to glass; figures and a plot go to docs/bench.
@@ -99,7 +96,7 @@ e2e-run: e2e/node_modules/.package-lock.json $(JETKVM_CLIENT)
 
 # A client that others wrote, in a folder of its own: nothing of it is part of this project.
 $(JETKVM_CLIENT):
-	CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install jetkvm_client --version 1.0.0 --locked --debug \
+	CARGO_PROFILE_DEV_DEBUG=false $(BESIDE) $(CARGO) install jetkvm_client --version 1.0.0 --locked --debug \
 		--root target/judges --target-dir target/judges/build
 
 e2e/node_modules/.package-lock.json: e2e/package.json e2e/package-lock.json

@@ -104,7 +104,10 @@ fn find(chosen: Option<&Path>) -> Result<(PathBuf, String), BenchError> {
     };
     let found = candidates.into_iter().find_map(|program| {
         let output = Command::new(&program).arg("--version").output().ok()?;
-        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let told = String::from_utf8_lossy(&output.stdout);
+        // Debian's goes on about where it was built and where it runs.
+        let version = told.split(" built on ").next().unwrap_or_default();
+        let version = version.trim().to_owned();
         (output.status.success() && !version.is_empty()).then_some((program, version))
     });
     found.ok_or(BenchError::Missing {
