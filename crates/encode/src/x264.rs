@@ -235,8 +235,8 @@ impl Core {
         }
     }
 
-    /// Codes a picture into `data`. What is unchanged since the picture handed over before is looked
-    /// at only where this one refers to another, or is to be finer.
+    /// Codes a picture into `data`. Macroblocks that are `unchanged` since the last picture are skipped,
+    /// but where this one refers past it (after a loss, or when coded again) or is to be finer.
     fn code(
         &mut self,
         planes: &Planes<'_>,

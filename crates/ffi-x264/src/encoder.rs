@@ -111,8 +111,8 @@ impl Encoder {
     /// Encodes one picture.
     ///
     /// # Errors
-    /// [`Error::ShortPlane`] and [`Error::MapSize`] before anything happened; [`Error::Encode`] and [`Error::NoOutput`]
-    /// leave the encoder in an unknown state: open a new one.
+    /// [`Error::ShortPlane`] and [`Error::MapSize`] before anything happened; [`Error::Encode`] and
+    /// [`Error::NoOutput`] leave the encoder in an unknown state: open a new one.
     pub fn encode(&mut self, picture: &Picture<'_>) -> Result<Encoded<'_>, Error> {
         self.check(&picture.planes)?;
         let mut input = raw_picture(picture);
@@ -296,6 +296,11 @@ mod tests {
         assert!(encoder.encode(&whole).is_ok());
     }
 
+    fn coded_bytes(encoder: &mut Encoder, picture: &Picture<'_>) -> usize {
+        let coded = encoder.encode(picture).unwrap();
+        coded.nals().map(<[u8]>::len).sum()
+    }
+
     #[test]
     fn a_map_of_unchanged_macroblocks_has_to_fit_and_is_believed() {
         let mut encoder = open(64, 48);
@@ -308,31 +313,16 @@ mod tests {
         lie.unchanged = &[true; 11];
         assert_eq!(encoder.encode(&lie).unwrap_err(), Error::MapSize);
         lie.unchanged = &[true; 12];
-        let believed = encoder
-            .encode(&lie)
-            .unwrap()
-            .nals()
-            .map(<[u8]>::len)
-            .sum::<usize>();
+        let believed = coded_bytes(&mut encoder, &lie);
         assert!(believed < 20, "{believed} bytes of skipped macroblocks");
         // A finer picture has to look, and so has one that refers past the last.
         lie.number = 2;
         lie.quantiser = 25;
-        let finer = encoder
-            .encode(&lie)
-            .unwrap()
-            .nals()
-            .map(<[u8]>::len)
-            .sum::<usize>();
+        let finer = coded_bytes(&mut encoder, &lie);
         encoder.invalidate(2).unwrap();
         lie.number = 3;
         lie.quantiser = 30;
-        let older = encoder
-            .encode(&lie)
-            .unwrap()
-            .nals()
-            .map(<[u8]>::len)
-            .sum::<usize>();
+        let older = coded_bytes(&mut encoder, &lie);
         assert!(finer > 100 && older > 100, "{finer} and {older} bytes");
     }
 
